@@ -1,0 +1,295 @@
+//! The server's side of a connection: requests in, answers out.
+
+use bytes::Bytes;
+use http::{HeaderMap, Version, header, request, response};
+
+use crate::{
+    Error, Framing, Input, Limits, Output, Reading,
+    chunked::{self, Decoded, Decoder},
+    field, framing,
+    request::{find, take},
+    response::{Persistence, encode, framing as answer_framing, is_bodyless},
+};
+
+/// What has been understood of what arrived.
+#[derive(Debug)]
+pub enum Event {
+    /// A request's head; its content follows, then [`Event::End`].
+    Head(request::Parts),
+    /// A piece of the content, never empty. Shares the input's memory.
+    Content(Bytes),
+    /// The request is complete, trailers included: those are checked and dropped.
+    End,
+}
+
+/// One connection, seen from the server.
+///
+/// Four kinds of method, to be called in this order for each request:
+/// - in: [`receive`](Self::receive) until it gives the head, then until it gives
+///   [`Event::End`]; or [`end_of_input`](Self::end_of_input).
+/// - out: [`send_continue`](Self::send_continue) if [`expects_continue`](Self::expects_continue),
+///   [`send_head`](Self::send_head), [`send_content`](Self::send_content) any number of times,
+///   [`send_end`](Self::send_end). Out and in may overlap.
+/// - getters: [`reading`](Self::reading), [`persists`](Self::persists) and others.
+/// - changes: [`close_after`](Self::close_after), [`next_request`](Self::next_request).
+///
+/// The states and their transitions are in the [crate's documentation](crate).
+#[derive(Debug)]
+pub struct Connection {
+    limits: Limits,
+    receiving: Receiving,
+    sending: Sending,
+    /// The current request's version.
+    version: Version,
+    /// Whether the current request has the method HEAD.
+    is_head: bool,
+    /// Whether the current request waits for a 100 before it sends its content.
+    expects_continue: bool,
+    /// Whether the client wants the connection to go on, and we do too.
+    persists: bool,
+}
+
+/// What is read next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Receiving {
+    Head { scanned: u32, begun: bool },
+    Length(u64),
+    Chunked(Decoder),
+    Complete,
+    Failed(Error),
+}
+
+/// What is written next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sending {
+    Head,
+    Content(Framing),
+    /// The answer has no content, whatever its fields say.
+    NoContent,
+    Complete,
+}
+
+impl Connection {
+    /// A connection on which nothing has been said.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            receiving: Receiving::Head { scanned: 0, begun: false },
+            sending: Sending::Head,
+            version: Version::HTTP_11,
+            is_head: false,
+            expects_continue: false,
+            persists: true,
+        }
+    }
+
+    /// Takes the next event off the front of `input`; `None` if more must arrive, or if the
+    /// request is complete and its answer is not. `fields` lends the memory of an empty map to
+    /// the next head.
+    ///
+    /// # Errors
+    /// What is wrong with the request; again and again, since nothing after it can be trusted.
+    pub fn receive(
+        &mut self,
+        input: &mut Input,
+        fields: &mut HeaderMap,
+    ) -> Result<Option<Event>, Error> {
+        let event = match &mut self.receiving {
+            Receiving::Head { .. } => self.receive_head(input, fields),
+            Receiving::Length(0) => Ok(Some(Event::End)),
+            Receiving::Length(_) if input.is_empty() => Ok(None),
+            Receiving::Length(left) => {
+                let content = input.take(chunked::clamp(*left, input.bytes().len()));
+                *left -= content.len() as u64;
+                Ok(Some(Event::Content(content)))
+            }
+            Receiving::Chunked(decoder) => decoder.decode(input, &self.limits).map(|decoded| {
+                decoded.map(|decoded| match decoded {
+                    Decoded::Content(content) => Event::Content(content),
+                    Decoded::Done => Event::End,
+                })
+            }),
+            Receiving::Complete => Ok(None),
+            Receiving::Failed(error) => Err(*error),
+        };
+        match &event {
+            Ok(Some(Event::End)) => self.receiving = Receiving::Complete,
+            Err(error) => self.fail(*error),
+            Ok(_) => {}
+        }
+        event
+    }
+
+    /// Says that no more bytes will arrive; a client may stop sending and still read.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`] if a request had begun and did not end.
+    pub fn end_of_input(&mut self) -> Result<(), Error> {
+        match self.receiving {
+            Receiving::Head { begun: false, .. } | Receiving::Complete => Ok(()),
+            Receiving::Failed(error) => Err(error),
+            _ => {
+                self.fail(Error::Incomplete);
+                Err(Error::Incomplete)
+            }
+        }
+    }
+
+    /// Asks the client for the content it holds back (RFC 9110, section 10.1.1).
+    pub fn send_continue(&mut self, output: &mut Output) {
+        debug_assert!(self.expects_continue, "the client did not ask");
+        self.expects_continue = false;
+        output.push(b"HTTP/1.1 100 Continue\r\n\r\n");
+    }
+
+    /// Writes the head of the final answer. `length` is its content's, in bytes, if known;
+    /// `common` are whole field lines that every answer carries.
+    ///
+    /// `head` must not name `Content-Length`, `Transfer-Encoding` or `Connection`: those are
+    /// this codec's. A client that still waits for a 100 is told that the connection ends,
+    /// since nobody could say whether its next bytes are content.
+    pub fn send_head(
+        &mut self,
+        head: &response::Parts,
+        length: Option<u64>,
+        common: &[u8],
+        output: &mut Output,
+    ) {
+        debug_assert!(self.sending == Sending::Head, "one final answer to a request");
+        let framing = answer_framing(self.version, length);
+        let bodyless = self.is_head || is_bodyless(head.status);
+        if self.expects_continue || (framing == Framing::UntilClose && !bodyless) {
+            self.persists = false;
+        }
+        let persistence = match (self.persists, self.version) {
+            (false, _) => Persistence::Close,
+            (true, Version::HTTP_10) => Persistence::KeepAlive,
+            (true, _) => Persistence::Assumed,
+        };
+        encode(head, framing, persistence, common, output);
+        self.sending = if bodyless { Sending::NoContent } else { Sending::Content(framing) };
+    }
+
+    /// Writes a piece of the answer's content, which is left out where there may be none.
+    pub fn send_content(&mut self, content: Bytes, output: &mut Output) {
+        match &mut self.sending {
+            Sending::Content(Framing::Length(left)) => {
+                debug_assert!(content.len() as u64 <= *left, "more content than announced");
+                *left = left.saturating_sub(content.len() as u64);
+                output.push_content(content);
+            }
+            Sending::Content(Framing::Chunked) => chunked::encode(content, output),
+            Sending::Content(Framing::UntilClose) => output.push_content(content),
+            Sending::NoContent => {}
+            Sending::Head | Sending::Complete => debug_assert!(false, "content without a head"),
+        }
+    }
+
+    /// Ends the answer. An answer shorter than announced ends the connection instead.
+    pub fn send_end(&mut self, output: &mut Output) {
+        match self.sending {
+            Sending::Content(Framing::Chunked) => chunked::encode_end(output),
+            Sending::Content(Framing::Length(left)) if left > 0 => self.persists = false,
+            _ => {}
+        }
+        self.sending = Sending::Complete;
+    }
+
+    /// What the next bytes belong to, which says how long they may take.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        match self.receiving {
+            Receiving::Head { begun: false, .. } => Reading::Idle,
+            Receiving::Head { .. } => Reading::Head,
+            Receiving::Length(_) | Receiving::Chunked(_) => Reading::Content,
+            Receiving::Complete | Receiving::Failed(_) => Reading::Nothing,
+        }
+    }
+
+    /// Whether the client holds its content back until it is asked for it.
+    #[must_use]
+    pub fn expects_continue(&self) -> bool {
+        self.expects_continue
+    }
+
+    /// Whether another request may follow on this connection.
+    #[must_use]
+    pub fn persists(&self) -> bool {
+        self.persists
+    }
+
+    /// How many bytes of content are still to come, if that is known.
+    #[must_use]
+    pub fn content_left(&self) -> Option<u64> {
+        match self.receiving {
+            Receiving::Length(left) => Some(left),
+            Receiving::Chunked(_) => None,
+            _ => Some(0),
+        }
+    }
+
+    /// Makes the current answer, or the next one, the last.
+    pub fn close_after(&mut self) {
+        self.persists = false;
+    }
+
+    /// Turns to the next request: the current one is complete, and so is its answer.
+    pub fn next_request(&mut self) {
+        debug_assert!(self.receiving == Receiving::Complete, "the request is not complete");
+        debug_assert!(self.sending == Sending::Complete, "the answer is not complete");
+        self.receiving = Receiving::Head { scanned: 0, begun: false };
+        self.sending = Sending::Head;
+    }
+
+    fn receive_head(
+        &mut self,
+        input: &mut Input,
+        fields: &mut HeaderMap,
+    ) -> Result<Option<Event>, Error> {
+        let Receiving::Head { scanned, begun } = &mut self.receiving else { return Ok(None) };
+        if !*begun {
+            // One empty line before a request is forgiven (RFC 9112, section 2.2).
+            match input.bytes() {
+                [] => return Ok(None),
+                [b'\r', b'\n', ..] => input.skip(2),
+                [b'\r'] => return Ok(None),
+                _ => {}
+            }
+            *begun = !input.is_empty();
+        }
+        let Some(length) = find(input.bytes(), scanned, &self.limits)? else { return Ok(None) };
+        let parts = take(input, length, std::mem::take(fields), &self.limits)?;
+        self.receiving = match framing::of_request(parts.version, &parts.headers)? {
+            Framing::Length(length) => Receiving::Length(length),
+            _ => Receiving::Chunked(Decoder::new()),
+        };
+        self.version = parts.version;
+        self.is_head = parts.method == http::Method::HEAD;
+        self.persists &= wants_persistence(&parts);
+        self.expects_continue = parts.version >= Version::HTTP_11
+            && self.content_left() != Some(0)
+            && field::list(&parts.headers, &header::EXPECT)
+                .any(|expectation| expectation.eq_ignore_ascii_case(b"100-continue"));
+        Ok(Some(Event::Head(parts)))
+    }
+
+    /// Nothing after an error can be trusted, so the connection ends with the answer to it.
+    fn fail(&mut self, error: Error) {
+        self.receiving = Receiving::Failed(error);
+        self.persists = false;
+    }
+}
+
+/// What the client says of the connection's future (RFC 9112, section 9.3).
+fn wants_persistence(head: &request::Parts) -> bool {
+    let mut persists = head.version >= Version::HTTP_11;
+    for option in field::list(&head.headers, &header::CONNECTION) {
+        if option.eq_ignore_ascii_case(b"close") {
+            return false;
+        }
+        persists |= option.eq_ignore_ascii_case(b"keep-alive");
+    }
+    persists
+}
+
