@@ -1,1 +1,107 @@
-//! Not yet.
+//! The black-box tests that every backend must pass, unchanged.
+//!
+//! A test starts a server as a program on a port of the kernel's choice, speaks to it over TCP
+//! through a client that reads HTTP strictly and by itself, and stops it again. Nothing of this
+//! workspace is linked: a bug in `http1` must not hide at both ends.
+//!
+//! A test is one function that takes a [`Backend`]; [`on_every_backend!`] makes a `#[test]` of it
+//! for each:
+//!
+//! ```
+//! # use contract::{Backend, Server, on_every_backend};
+//! on_every_backend!(the_root_answers);
+//!
+//! fn the_root_answers(backend: Backend) {
+//!     let server = Server::start(backend, &[]);
+//!     server.connect().get("/").status(200);
+//! }
+//! ```
+//!
+//! so that a report reads `the_root_answers::mio … ok`. A failure names the backend and shows the
+//! bytes that went both ways and the end of the server's log.
+
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    reason = "every function here fails the test by a panic, and a check is called for nothing else"
+)]
+
+pub mod answer;
+pub mod backend;
+pub mod client;
+pub mod evidence;
+pub mod exceptions;
+pub mod log;
+pub mod program;
+pub mod server;
+pub mod wire;
+
+pub use answer::Answer;
+pub use backend::Backend;
+pub use client::Client;
+pub use exceptions::Exception;
+pub use program::{Outcome, Program};
+pub use server::Server;
+
+use std::time::{Duration, Instant};
+
+/// How long anything that must happen may take before a test gives up: long enough for a loaded
+/// machine, short enough to find out.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Makes one `#[test]` for each backend out of each function named.
+///
+/// The functions take a [`Backend`]. Each becomes a module of the same name, with a test named
+/// after each backend.
+#[macro_export]
+macro_rules! on_every_backend {
+    ($($test:ident),+ $(,)?) => {$(
+        mod $test {
+            use $crate::Backend;
+
+            #[test]
+            fn threads() {
+                super::$test(Backend::Threads);
+            }
+
+            #[test]
+            fn mio() {
+                super::$test(Backend::Mio);
+            }
+
+            #[test]
+            fn may() {
+                super::$test(Backend::May);
+            }
+
+            #[test]
+            fn actix() {
+                super::$test(Backend::Actix);
+            }
+
+            #[test]
+            fn tokio() {
+                super::$test(Backend::Tokio);
+            }
+
+            #[test]
+            fn tokio_http1() {
+                super::$test(Backend::TokioHttp1);
+            }
+        }
+    )+};
+}
+
+/// Asks until the answer is `Some`, for as long as [`PATIENCE`] lasts.
+///
+/// For what a server does on its own, such as noticing that a connection has closed.
+pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,131 @@
+//! Where `hyper` decides: the only places in which `tokio` may differ from the rest.
+//!
+//! `server-tokio` is `hyper` as people deploy it. What the RFC permits, and what `hyper` can't be
+//! told, stays as an entry here; a test excuses a backend by the entry's name and no other way.
+//! `tokio/http1` has none.
+
+use crate::Backend;
+
+/// One difference, with what the RFC has to say about it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Exception {
+    /// What it is called in the documents.
+    pub id: &'static str,
+    /// Where the RFCs speak of it.
+    pub rfc: &'static str,
+    /// What `hyper` does.
+    pub what: &'static str,
+    /// What to think of it.
+    pub verdict: &'static str,
+}
+
+/// Both `Transfer-Encoding` and `Content-Length`.
+pub const LENGTH_BESIDE_CODING: Exception = Exception {
+    id: "length-beside-coding",
+    rfc: "RFC 9112, 6.1 and 6.3",
+    what: "drops Content-Length, reads chunks, answers as usual and closes",
+    verdict: "permitted: a server may reject, or use Transfer-Encoding alone and close",
+};
+
+/// Lines that end in a bare LF.
+pub const BARE_LF: Exception = Exception {
+    id: "bare-lf",
+    rfc: "RFC 9112, 2.2",
+    what: "takes a bare LF for the end of a line",
+    verdict: "permitted: a recipient may recognise a single LF as a line terminator",
+};
+
+/// White space after a chunk's size.
+pub const SPACE_AFTER_CHUNK_SIZE: Exception = Exception {
+    id: "space-after-chunk-size",
+    rfc: "RFC 9112, 7.1",
+    what: "reads a chunk size that is followed by a space",
+    verdict: "not in the grammar, though common; harmless where nothing hides behind it",
+};
+
+/// A later minor version.
+pub const LATER_MINOR_VERSION: Exception = Exception {
+    id: "later-minor-version",
+    rfc: "RFC 9110, 2.5",
+    what: "answers HTTP/1.2 with an empty 400",
+    verdict: "contrary to a should: a later minor version is to be read as the one known",
+};
+
+/// Another major version.
+pub const OTHER_MAJOR_VERSION: Exception = Exception {
+    id: "other-major-version",
+    rfc: "RFC 9110, 15.6.6",
+    what: "answers HTTP/2.0 with an empty 400 in place of 505",
+    verdict: "permitted: 505 is one of the ways to refuse",
+};
+
+/// The version of an answer to HTTP/1.0.
+pub const ANSWERS_1_0_AS_1_0: Exception = Exception {
+    id: "answers-1.0-as-1.0",
+    rfc: "RFC 9110, 6.2",
+    what: "answers HTTP/1.0 with HTTP/1.0",
+    verdict: "contrary to a should: a server sends the highest version that it conforms to",
+};
+
+/// A head that does not end in time.
+pub const NO_408: Exception = Exception {
+    id: "no-408",
+    rfc: "RFC 9110, 15.5.9",
+    what: "closes without a word when a head does not end in time",
+    verdict: "permitted: 408 is a may",
+};
+
+/// Idle connections when the server drains.
+pub const SILENT_CLOSED_AT_ONCE: Exception = Exception {
+    id: "silent-closed-at-once",
+    rfc: "RFC 9112, 9.6",
+    what: "closes connections between requests at once, without a second's grace",
+    verdict: "permitted: a client must be ready for a close at any time",
+};
+
+/// What `hyper` refuses before the service sees it.
+pub const UNSIGNED_REFUSAL: Exception = Exception {
+    id: "unsigned-refusal",
+    rfc: "RFC 9110, 10.2.4",
+    what: "refuses what it can't parse by an answer without `Server`",
+    verdict: "permitted: Server is a may",
+};
+
+/// Every exception that there is.
+pub const ALL: &[&Exception] = &[
+    &LENGTH_BESIDE_CODING,
+    &BARE_LF,
+    &SPACE_AFTER_CHUNK_SIZE,
+    &LATER_MINOR_VERSION,
+    &OTHER_MAJOR_VERSION,
+    &ANSWERS_1_0_AS_1_0,
+    &NO_408,
+    &SILENT_CLOSED_AT_ONCE,
+    &UNSIGNED_REFUSAL,
+];
+
+impl Exception {
+    /// Whether it holds for this backend.
+    pub fn excuses(&self, backend: Backend) -> bool {
+        backend == Backend::Tokio && ALL.contains(&self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_has_a_name_of_its_own() {
+        let ids: BTreeSet<_> = ALL.iter().map(|exception| exception.id).collect();
+        assert_eq!(ids.len(), ALL.len());
+    }
+
+    #[test]
+    fn they_excuse_hyper_only() {
+        let excused: Vec<_> = Backend::ALL.into_iter().filter(|b| BARE_LF.excuses(*b)).collect();
+        assert_eq!(excused, [Backend::Tokio]);
+    }
+}

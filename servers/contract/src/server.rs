@@ -1,0 +1,142 @@
+//! A running server, which ends with the value that stands for it.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Child;
+use std::sync::Arc;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::log::{self, Log};
+use crate::{Backend, Client, Program, eventually};
+
+/// A server's process, listening. Dropping it kills it.
+#[derive(Debug)]
+#[must_use]
+pub struct Server {
+    backend: Backend,
+    child: Child,
+    log: Arc<Log>,
+    start_line: String,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts a server with `options` on a port of the kernel's choice.
+    #[track_caller]
+    pub fn start(backend: Backend, options: &[&str]) -> Self {
+        Program::new(backend).options(options).start()
+    }
+
+    /// Waits until `child`, whose standard error is piped, says where it listens.
+    #[track_caller]
+    pub(crate) fn new(backend: Backend, mut child: Child) -> Self {
+        let log = Log::follow(child.stderr.take().expect("standard error is piped"));
+        let start_line = log.line_with(" address=").unwrap_or_default();
+        let Some(address) = log::value(&start_line, "address").and_then(|text| text.parse().ok())
+        else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("{backend}: no line with `address=IP:PORT` in its log:\n{}", log.tail());
+        };
+        Self { backend, child, log, start_line, address }
+    }
+
+    /// A new connection to it.
+    #[track_caller]
+    pub fn connect(&self) -> Client {
+        Client::connect(self.backend, self.address, Some(Arc::clone(&self.log)))
+    }
+
+    /// A new connection to its admin port; it must have been started with `--admin 127.0.0.1:0`.
+    #[track_caller]
+    pub fn connect_admin(&self) -> Client {
+        let address = self.start_value("admin").parse().expect("`admin=` is an address");
+        Client::connect(self.backend, address, Some(Arc::clone(&self.log)))
+    }
+
+    /// Which backend it is.
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its log.
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// What the line that it logs at its start says of `name`.
+    #[track_caller]
+    pub fn start_value(&self, name: &str) -> &str {
+        match log::value(&self.start_line, name) {
+            Some(value) => value,
+            None => panic!("{}: no `{name}=` in: {}", self.backend, self.start_line),
+        }
+    }
+
+    /// Sends it a signal.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let Err(error) = kill_process(id.expect("a process id"), signal) {
+            panic!("{}: sending {signal:?}: {error}\n{}", self.backend, self.log.tail());
+        }
+    }
+
+    /// Waits for a line of its log that holds `text`.
+    #[track_caller]
+    pub fn logs(&self, text: &str) -> String {
+        match self.log.line_with(text) {
+            Some(line) => line,
+            None => {
+                panic!("{}: nothing with {text:?} in its log:\n{}", self.backend, self.log.tail())
+            }
+        }
+    }
+
+    /// Waits until it ends by itself, with this exit code.
+    #[track_caller]
+    pub fn exits(&mut self, code: i32) {
+        let actual = self.ends();
+        let log = self.log.tail();
+        assert!(actual == Some(code), "{}: exit {actual:?}, not {code}\n{log}", self.backend);
+    }
+
+    /// Waits until it ends by itself; its exit code, unless a signal ended it.
+    #[track_caller]
+    pub fn ends(&mut self) -> Option<i32> {
+        let what = format!("{}: the end of the server", self.backend);
+        let child = &mut self.child;
+        eventually(&what, || child.try_wait().expect("waiting for a child of ours")).code()
+    }
+
+    /// A line of `/proc/<id>/status`, such as `VmHWM`, in KiB.
+    pub fn status_kib(&self, name: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(path).expect("a running server has a status");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let value = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        value.unwrap_or_else(|| panic!("no {name} in {status}"))
+    }
+
+    /// The CPU time that it used so far, user and system, in clock ticks.
+    pub fn cpu_ticks(&self) -> u64 {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = fs::read_to_string(path).expect("a running server has a status");
+        let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+        // Fields 14 and 15 of proc_pid_stat(5); the text begins with field 3.
+        after_name.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,4 @@
+//! The service contract in tests, one module for each topic, for every backend.
+
+#![allow(missing_docs, reason = "a test's name is what it says")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
