@@ -1,1 +1,66 @@
-//! Not yet.
+//! What every server process needs around its model, so that a server's own files hold nothing but
+//! the model: options, limits, the listener, signals, logs, metrics, admission.
+//!
+//! Nothing here waits on a connection, and nothing decides about HTTP. A server's `main` reads:
+//!
+//! ```no_run
+//! use std::{process::ExitCode, sync::Arc};
+//!
+//! use process::{Admission, Backend, Footprint, Metrics, NoExtra, Outcome};
+//!
+//! static BACKEND: Backend = Backend {
+//!     name: "mio",
+//!     about: "Readiness callbacks on mio, one event loop per core",
+//!     per_connection: Footprint { descriptors: 1, maps: 0, threads: 0 },
+//! };
+//!
+//! fn main() -> ExitCode {
+//!     let (options, NoExtra {}) = process::parse(&BACKEND);
+//!     process::run(&BACKEND, || {
+//!         let bounds = process::bounds(&options, &BACKEND)?;
+//!         let workers = process::workers(&options);
+//!         let listener = process::listener::open(&options)?;
+//!         let metrics = Arc::new(Metrics::new(&BACKEND, &["/echo"]));
+//!         let admission = Admission::new(bounds.max_connections, metrics);
+//!         process::on_shutdown(|| { /* wake the loops */ })?;
+//!         process::announce(&BACKEND, listener.socket.local_addr()?, workers, &bounds);
+//!         // … serve until drained …
+//!         Ok(Outcome { cut: admission.open() })
+//!     })
+//! }
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod accept;
+pub mod admission;
+pub mod backend;
+pub mod cpu;
+pub mod date;
+pub mod exit;
+pub mod health;
+mod kernel;
+pub mod limits;
+pub mod listener;
+pub mod log;
+pub mod metrics;
+pub mod options;
+pub mod refusal;
+pub mod signals;
+pub mod upstream;
+pub mod value;
+
+pub use accept::{AcceptError, Backoff, Pressure};
+pub use admission::{Admission, Permit};
+pub use backend::{Backend, Footprint, VERSION};
+pub use cpu::burn;
+pub use date::Stamp;
+pub use exit::{Outcome, run};
+pub use limits::{Bounds, bounds, workers};
+pub use listener::Listener;
+pub use log::{OncePerSecond, announce};
+pub use metrics::Metrics;
+pub use options::{Mode, NoExtra, Options, parse};
+pub use refusal::Refusal;
+pub use signals::on_shutdown;
+pub use upstream::Upstream;

@@ -1,0 +1,149 @@
+//! The listening socket: handed over by `LISTEN_FDS`, or our own.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, TcpStream},
+};
+
+use listenfd::ListenFd;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use thiserror::Error;
+
+use crate::options::Options;
+
+/// Connections that the kernel may hold for us; it cuts this to `net.core.somaxconn`, often 4096.
+const BACKLOG: i32 = 4096;
+
+/// A non-blocking listening socket.
+#[derive(Debug)]
+pub struct Listener {
+    /// The socket. It stays non-blocking, for whoever shares it.
+    pub socket: TcpListener,
+    /// Whether it was handed over by `LISTEN_FDS`. Then its backlog isn't ours alone: whoever shares
+    /// it serves what we leave.
+    pub inherited: bool,
+}
+
+/// Why there is nothing to listen on.
+#[derive(Debug, Error)]
+pub enum ListenError {
+    /// Something else listens there.
+    #[error("cannot listen on {0}: address in use; stop what holds it, or choose another port")]
+    InUse(SocketAddr),
+    /// No interface has this address.
+    #[error(
+        "cannot listen on {0}: this machine has no such address; 0.0.0.0 stands for all it has"
+    )]
+    NoAddress(SocketAddr),
+    /// A low port, and no right to it.
+    #[error("cannot listen on {0}: not permitted; choose a port from 1024 on")]
+    NotPermitted(SocketAddr),
+    /// Any other failure.
+    #[error("cannot listen on {0}: {1}")]
+    Other(SocketAddr, io::Error),
+    /// `LISTEN_FDS` hands over something else.
+    #[error("LISTEN_FDS hands over what is no listening TCP socket: {0}")]
+    Inherited(io::Error),
+    /// `LISTEN_FDS` hands over more than is served.
+    #[error("LISTEN_FDS hands over {0} sockets; expected one")]
+    Several(usize),
+}
+
+/// The socket that `LISTEN_FDS` hands over, or else one bound to `--listen`.
+pub fn open(options: &Options) -> Result<Listener, ListenError> {
+    if let Some(socket) = inherited()? {
+        return Ok(Listener { socket, inherited: true });
+    }
+    Ok(Listener { socket: bind(options.listen)?, inherited: false })
+}
+
+/// A non-blocking socket that listens on `address`.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    let listen = || -> io::Result<TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // A restart must not wait for the old connections' TIME-WAIT to end.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    listen().map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse(address),
+        io::ErrorKind::AddrNotAvailable => ListenError::NoAddress(address),
+        io::ErrorKind::PermissionDenied => ListenError::NotPermitted(address),
+        _ => ListenError::Other(address, error),
+    })
+}
+
+/// Readies an accepted socket: no Nagle, since every write is a whole piece of an answer.
+///
+/// Fails if the client has gone already, which concerns that connection only.
+pub fn prepare(stream: &TcpStream) -> io::Result<()> {
+    prepare_any(stream)
+}
+
+/// The same for the socket types of the models' own crates.
+pub fn prepare_any<'a, S>(stream: &'a S) -> io::Result<()>
+where
+    SockRef<'a>: From<&'a S>,
+{
+    SockRef::from(stream).set_tcp_nodelay(true)
+}
+
+fn inherited() -> Result<Option<TcpListener>, ListenError> {
+    let mut sockets = ListenFd::from_env();
+    match sockets.len() {
+        0 => return Ok(None),
+        1 => {}
+        several => return Err(ListenError::Several(several)),
+    }
+    let socket = sockets.take_tcp_listener(0).map_err(ListenError::Inherited)?;
+    if let Some(socket) = &socket {
+        let listens = SockRef::from(socket).is_listener().map_err(ListenError::Inherited)?;
+        if !listens {
+            return Err(ListenError::Inherited(io::ErrorKind::InvalidInput.into()));
+        }
+        socket.set_nonblocking(true).map_err(ListenError::Inherited)?;
+    }
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY_PORT: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+    #[test]
+    fn a_bound_socket_does_not_block() {
+        let socket = bind(ANY_PORT).expect("a port from the kernel");
+        let error = socket.accept().expect_err("nobody has come");
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_taken_address_is_named_with_what_to_do() {
+        let holder = bind(ANY_PORT).expect("a port from the kernel");
+        let address = holder.local_addr().expect("a bound socket");
+        let error = bind(address).expect_err("it is taken").to_string();
+        let expected = format!("cannot listen on {address}: address in use; ");
+        assert!(error.starts_with(&expected), "{error}");
+    }
+
+    #[test]
+    fn an_address_of_elsewhere_is_refused() {
+        let elsewhere = "192.0.2.1:0".parse().expect("an address for documentation");
+        assert!(matches!(bind(elsewhere), Err(ListenError::NoAddress(_))));
+    }
+
+    #[test]
+    fn accepted_sockets_send_at_once() {
+        let socket = bind(ANY_PORT).expect("a port from the kernel");
+        let client = TcpStream::connect(socket.local_addr().expect("bound")).expect("it listens");
+        assert!(!client.nodelay().expect("a socket"));
+        prepare(&client).expect("a connected socket");
+        assert!(client.nodelay().expect("a socket"));
+    }
+}
