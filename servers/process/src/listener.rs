@@ -2,7 +2,8 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
+    os::fd::AsFd,
 };
 
 use listenfd::ListenFd;
@@ -76,18 +77,11 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
     })
 }
 
-/// Readies an accepted socket: no Nagle, since every write is a whole piece of an answer.
+/// Readies an accepted socket, of whichever crate: no Nagle, since every write is a whole piece of an
+/// answer.
 ///
 /// Fails if the client has gone already, which concerns that connection only.
-pub fn prepare(stream: &TcpStream) -> io::Result<()> {
-    prepare_any(stream)
-}
-
-/// The same for the socket types of the models' own crates.
-pub fn prepare_any<'a, S>(stream: &'a S) -> io::Result<()>
-where
-    SockRef<'a>: From<&'a S>,
-{
+pub fn prepare(stream: &impl AsFd) -> io::Result<()> {
     SockRef::from(stream).set_tcp_nodelay(true)
 }
 
@@ -111,10 +105,11 @@ fn inherited() -> Result<Option<TcpListener>, ListenError> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr, TcpStream};
+
     use super::*;
 
-    const ANY_PORT: SocketAddr =
-        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+    const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
     #[test]
     fn a_bound_socket_does_not_block() {

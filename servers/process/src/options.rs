@@ -13,6 +13,11 @@ use crate::{
     value,
 };
 
+/// What stands below the options in `--help`.
+const NOTES: &str = "Durations are written 250us, 20ms, 1.5s; sizes 8192, 16KiB, 64MiB. RUST_LOG sets \
+what is logged, `info` if it is not set. SIGTERM ends the server once its requests have ended; a second \
+one, at once.";
+
 /// What every server can be told.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "What to serve")]
@@ -172,12 +177,14 @@ fn parse_from<Extra: Args>(
 }
 
 fn command<Extra: Args>(backend: &'static Backend) -> Command {
-    let command = Command::new(backend.program()).version(VERSION).about(backend.about).after_help(
-        "Durations are written 250us, 20ms, 1.5s; sizes 8192, 16KiB, 64MiB. RUST_LOG sets what \
-             is logged, `info` if it is not set. SIGTERM ends the server once its requests have \
-             ended; a second one, at once.",
-    );
-    Extra::augment_args(Options::augment_args(command))
+    let command = Options::augment_args(Command::new(backend.program()));
+    // Set last, for what the two structs' docs say is meant for readers of the code.
+    Extra::augment_args(command.next_help_heading("This server alone"))
+        .version(VERSION)
+        .about(backend.about)
+        .long_about(None)
+        .after_help(NOTES)
+        .mut_args(|argument| argument.hide_env_values(true))
 }
 
 /// clap's message without its usage, tips kept, as one line.
@@ -213,6 +220,18 @@ mod tests {
     #[test]
     fn definition_is_sound() {
         command::<NoExtra>(&BACKEND).debug_assert();
+    }
+
+    #[test]
+    fn help_teaches_under_headings_and_speaks_of_the_model() {
+        let help = command::<NoExtra>(&BACKEND).render_long_help().to_string();
+        let headings = ["What to serve:", "How much at once:", "How long to wait:", "Upstream:"];
+        for text in headings.into_iter().chain([BACKEND.about, "RUST_LOG", "[env: FIVE_LISTEN]"]) {
+            assert!(help.contains(text), "no {text} in\n{help}");
+        }
+        assert!(!help.contains("no options of its own"), "{help}");
+        let version = command::<NoExtra>(&BACKEND).render_version();
+        assert_eq!(version, format!("server-test {VERSION}\n"));
     }
 
     #[test]
