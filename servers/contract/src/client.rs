@@ -163,6 +163,15 @@ impl Client {
         }
     }
 
+    /// Whether the server says anything more before it closes; waits to learn it.
+    #[track_caller]
+    pub fn says_more(&mut self) -> bool {
+        match self.reader.fill_buf() {
+            Ok(more) => !more.is_empty(),
+            Err(error) => self.fail(&format!("neither bytes nor a close: {error}")),
+        }
+    }
+
     /// Whether an answer, or the end of the connection, has arrived and waits to be read.
     #[track_caller]
     pub fn has_news(&mut self) -> bool {

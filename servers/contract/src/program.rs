@@ -1,9 +1,10 @@
 //! A server's program, about to be run: its options, its environment, its limits.
 
 use std::io::Read;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::{env, fmt};
 
 use crate::{Backend, Server, eventually};
@@ -17,13 +18,21 @@ pub struct Program {
     environment: Vec<(String, String)>,
     prelude: Vec<String>,
     listener: Option<TcpListener>,
+    admin: Option<SocketAddr>,
 }
 
 impl Program {
     /// The program of `backend`, with the options that choose it and no others.
     pub fn new(backend: Backend) -> Self {
         let options = backend.options().iter().map(ToString::to_string).collect();
-        Self { backend, options, environment: Vec::new(), prelude: Vec::new(), listener: None }
+        Self {
+            backend,
+            options,
+            environment: Vec::new(),
+            prelude: Vec::new(),
+            listener: None,
+            admin: None,
+        }
     }
 
     /// Adds options.
@@ -52,12 +61,19 @@ impl Program {
         self
     }
 
+    /// Gives it an admin port, which [`Server::connect_admin`] finds.
+    pub fn with_admin(mut self) -> Self {
+        let admin = own_address();
+        self.admin = Some(admin);
+        self.options(&["--admin", &admin.to_string()])
+    }
+
     /// Starts a server on a port of the kernel's choice and waits until it listens.
     #[track_caller]
     pub fn start(self) -> Server {
         let program = self.options(&["--listen", "127.0.0.1:0"]);
-        let backend = program.backend;
-        Server::new(backend, program.spawn())
+        let (backend, admin) = (program.backend, program.admin);
+        Server::new(backend, program.spawn(), admin)
     }
 
     /// Runs the program to its end, which it must reach by itself.
@@ -97,6 +113,15 @@ impl Program {
             .spawn()
             .unwrap_or_else(|error| panic!("starting {}: {error}", program.display()))
     }
+}
+
+/// A loopback address that no other server has: the line that a server logs at its start names the
+/// main port only, so that the kernel can't be left to choose this one.
+fn own_address() -> SocketAddr {
+    static SERVERS: AtomicU8 = AtomicU8::new(0);
+    let [.., high, low] = process::id().to_be_bytes();
+    let server = SERVERS.fetch_add(1, Ordering::Relaxed);
+    SocketAddr::from((Ipv4Addr::new(127, high | 0x80, low, server), 9901))
 }
 
 /// Whether a variable of the tests' own environment would change what a server does.

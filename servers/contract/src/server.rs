@@ -19,6 +19,7 @@ pub struct Server {
     log: Arc<Log>,
     start_line: String,
     address: SocketAddr,
+    admin: Option<SocketAddr>,
 }
 
 impl Server {
@@ -30,7 +31,7 @@ impl Server {
 
     /// Waits until `child`, whose standard error is piped, says where it listens.
     #[track_caller]
-    pub(crate) fn new(backend: Backend, mut child: Child) -> Self {
+    pub(crate) fn new(backend: Backend, mut child: Child, admin: Option<SocketAddr>) -> Self {
         let log = Log::follow(child.stderr.take().expect("standard error is piped"));
         let start_line = log.line_with(" address=").unwrap_or_default();
         let Some(address) = log::value(&start_line, "address").and_then(|text| text.parse().ok())
@@ -39,7 +40,7 @@ impl Server {
             let _ = child.wait();
             panic!("{backend}: no line with `address=IP:PORT` in its log:\n{}", log.tail());
         };
-        Self { backend, child, log, start_line, address }
+        Self { backend, child, log, start_line, address, admin }
     }
 
     /// A new connection to it.
@@ -48,11 +49,11 @@ impl Server {
         Client::connect(self.backend, self.address, Some(Arc::clone(&self.log)))
     }
 
-    /// A new connection to its admin port; it must have been started with `--admin 127.0.0.1:0`.
+    /// A new connection to its admin port, which [`Program::with_admin`] gave it.
     #[track_caller]
     pub fn connect_admin(&self) -> Client {
-        let address = self.start_value("admin").parse().expect("`admin=` is an address");
-        Client::connect(self.backend, address, Some(Arc::clone(&self.log)))
+        let admin = self.admin.expect("the server was given an admin port");
+        Client::connect(self.backend, admin, Some(Arc::clone(&self.log)))
     }
 
     /// Which backend it is.

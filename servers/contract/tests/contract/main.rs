@@ -2,3 +2,14 @@
 
 #![allow(missing_docs, reason = "a test's name is what it says")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod anything;
+mod early;
+mod echo;
+mod expect;
+mod limits;
+mod metrics;
+mod persistence;
+mod routes;
+mod timeouts;
+mod waits;
