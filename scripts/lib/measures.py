@@ -68,6 +68,8 @@ def held(server: Server, connections: int) -> Held:
         idle = server.cpu_seconds() - idle
         # Connections that the server had given up would have cost nothing.
         _ask_all(streams)
+    except OSError as error:
+        raise Failed(f"one of {len(streams)} held connections: {error}") from error
     finally:
         for stream in streams:
             stream.close()
@@ -115,13 +117,10 @@ def _ask_all(streams: list[socket.socket]) -> None:
     """Sends a request on every connection, then takes every answer."""
     for at in range(0, len(streams), ASKED_AT_ONCE):
         batch = streams[at : at + ASKED_AT_ONCE]
-        try:
-            for stream in batch:
-                stream.sendall(REQUEST)
-            for stream in batch:
-                _take_answer(stream)
-        except OSError as error:
-            raise Failed(f"one of {len(streams)} held connections: {error}") from error
+        for stream in batch:
+            stream.sendall(REQUEST)
+        for stream in batch:
+            _take_answer(stream)
 
 
 def _take_answer(stream: socket.socket) -> None:
