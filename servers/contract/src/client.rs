@@ -11,7 +11,7 @@ use rustix::net::{RecvFlags, recv};
 use crate::evidence::Evidence;
 use crate::log::Log;
 use crate::wire::{self, Fault, Framing, Head};
-use crate::{Answer, Backend, PATIENCE};
+use crate::{Answer, Backend, PATIENCE, exceptions};
 
 /// A connection that sends what it is told and believes nothing that it reads.
 #[derive(Debug)]
@@ -107,6 +107,20 @@ impl Client {
         answer
     }
 
+    /// Reads the refusal of a request that is wrong, and the end of the connection after it. Where
+    /// `hyper` refuses before the service is asked, it does not sign.
+    #[track_caller]
+    pub fn refusal(&mut self) -> Answer {
+        if !exceptions::UNSIGNED_REFUSAL.excuses(self.evidence.backend()) {
+            return self.last_answer();
+        }
+        let head = self.head();
+        let answer = self.body_of(head, "GET");
+        answer.says_close();
+        self.closes();
+        answer
+    }
+
     /// Reads an interim answer.
     #[track_caller]
     pub fn interim(&mut self, status: u16) -> &mut Self {
@@ -183,6 +197,11 @@ impl Client {
             Err(Errno::AGAIN) => false,
             Err(error) => self.fail(&format!("peeking failed: {error}")),
         }
+    }
+
+    /// Which backend is at the other end.
+    pub fn backend(&self) -> Backend {
+        self.evidence.backend()
     }
 
     /// The socket itself, for tests that go their own way.

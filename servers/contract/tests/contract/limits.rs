@@ -1,6 +1,6 @@
 //! Heads and bodies that are too much.
 
-use contract::{Backend, Client, Server, exceptions, on_every_backend};
+use contract::{Backend, Client, Server, on_every_backend};
 
 on_every_backend!(
     a_head_too_large_is_refused,
@@ -19,7 +19,7 @@ fn a_head_too_large_is_refused(backend: Backend) {
     server.connect().send(head_with_field(15_000)).answer().status(200);
     let mut client = server.connect();
     client.send(head_with_field(17_000));
-    client.last_answer().status(431);
+    client.refusal().status(431);
 }
 
 fn a_request_line_too_long_is_refused(backend: Backend) {
@@ -28,7 +28,7 @@ fn a_request_line_too_long_is_refused(backend: Backend) {
     server.connect().send(line(15_000)).send("Host: a\r\n\r\n").answer().status(200);
     let mut client = server.connect();
     client.send(line(17_000)).send("Host: a\r\n\r\n");
-    client.last_answer().status(414);
+    client.refusal().status(414);
 }
 
 fn the_bound_on_heads_can_be_set(backend: Backend) {
@@ -36,7 +36,7 @@ fn the_bound_on_heads_can_be_set(backend: Backend) {
     server.connect().send(head_with_field(8000)).answer().status(200);
     let mut client = server.connect();
     client.send(head_with_field(8400));
-    client.last_answer().status(431);
+    client.refusal().status(431);
 }
 
 fn too_many_fields_are_refused(backend: Backend) {
@@ -44,12 +44,12 @@ fn too_many_fields_are_refused(backend: Backend) {
     server.connect().send(head_with_fields(100)).answer().status(200);
     let mut client = server.connect();
     client.send(head_with_fields(101));
-    client.last_answer().status(431);
+    client.refusal().status(431);
     let server = Server::start(backend, &["--max-headers", "10"]);
     server.connect().send(head_with_fields(10)).answer().status(200);
     let mut client = server.connect();
     client.send(head_with_fields(11));
-    client.last_answer().status(431);
+    client.refusal().status(431);
 }
 
 fn a_body_too_large_to_be_read_is_refused(backend: Backend) {
@@ -108,7 +108,7 @@ fn trailers_are_bounded(backend: Backend) {
             break;
         }
     }
-    let status = refusal(&mut client, backend);
+    let status = client.refusal().head.status;
     assert!([400, 431].contains(&status), "{backend}: {status}");
 }
 
@@ -121,15 +121,7 @@ fn chunk_extensions_are_bounded(backend: Backend) {
             break;
         }
     }
-    assert_eq!(refusal(&mut client, backend), 400, "{backend}");
-}
-
-/// The status of an answer after which the connection closes, signed unless `hyper` made it.
-fn refusal(client: &mut Client, backend: Backend) -> u16 {
-    if exceptions::UNSIGNED_REFUSAL.excuses(backend) {
-        return client.head().status;
-    }
-    client.last_answer().head.status
+    client.refusal().status(400);
 }
 
 /// A request with one field as long as that, and little else.

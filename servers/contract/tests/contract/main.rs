@@ -11,5 +11,6 @@ mod limits;
 mod metrics;
 mod persistence;
 mod routes;
+mod strict;
 mod timeouts;
 mod waits;
