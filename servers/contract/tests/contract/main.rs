@@ -3,14 +3,21 @@
 #![allow(missing_docs, reason = "a test's name is what it says")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod admission;
+mod alike;
 mod anything;
+mod curl;
+mod drain;
 mod early;
 mod echo;
 mod expect;
 mod limits;
+mod memory;
 mod metrics;
+mod modes;
 mod persistence;
 mod routes;
+mod startup;
 mod strict;
 mod timeouts;
 mod waits;
