@@ -21,7 +21,7 @@ use crate::{Error, Input, field, output::Output};
 const LINE_AT_MOST: usize = 256;
 
 /// All extensions of one body together. Each chunk may carry one, and they are not content.
-const EXTENSIONS_AT_MOST: usize = 16 * 1024;
+const EXTENSIONS_AT_MOST: u32 = 16 * 1024;
 
 /// Reads one chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,14 +50,14 @@ pub(crate) enum Decoded {
 
 impl Decoder {
     pub(crate) fn new() -> Self {
-        Self { state: State::Size, allowance: EXTENSIONS_AT_MOST as u32, fields: 0 }
+        Self { state: State::Size, allowance: EXTENSIONS_AT_MOST, fields: 0 }
     }
 
     /// Takes the next piece of content off the front of `input`; `None` if more must arrive.
     pub(crate) fn decode(
         &mut self,
         input: &mut Input,
-        limits: &crate::Limits,
+        limits: crate::Limits,
     ) -> Result<Option<Decoded>, Error> {
         loop {
             match self.state {
@@ -165,7 +165,7 @@ fn size_and_extension(line: &[u8]) -> Result<(u64, usize), Error> {
         size = size << 4 | u64::from(value);
     }
     // Sums of lengths must not overflow, and no body has 2^63 bytes.
-    if size > i64::MAX as u64 {
+    if i64::try_from(size).is_err() {
         return Err(Error::ChunkSize);
     }
     extensions(extension)?;
@@ -219,7 +219,7 @@ mod tests {
         input.extend(bytes);
         let mut decoder = Decoder::new();
         let mut content = Vec::new();
-        while let Some(decoded) = decoder.decode(&mut input, &Limits::default())? {
+        while let Some(decoded) = decoder.decode(&mut input, Limits::default())? {
             match decoded {
                 Decoded::Content(bytes) => content.extend_from_slice(&bytes),
                 Decoded::Done => return Ok(content),
@@ -231,7 +231,10 @@ mod tests {
     #[test]
     fn reads_sizes_extensions_and_trailers() {
         assert_eq!(decode(b"3\r\nabc\r\n0\r\n\r\n").unwrap(), b"abc");
-        assert_eq!(decode(b"00a;x=\"1\\\";2\" ; y = z\r\n0123456789\r\n0;q\r\nX-T: 1\r\n\r\n").unwrap(), b"0123456789");
+        assert_eq!(
+            decode(b"00a;x=\"1\\\";2\" ; y = z\r\n0123456789\r\n0;q\r\nX-T: 1\r\n\r\n").unwrap(),
+            b"0123456789"
+        );
     }
 
     #[test]
@@ -267,7 +270,7 @@ mod tests {
         assert_eq!(decode(&many), Err(Error::ChunkExtension));
         let fields = [b"0\r\n".as_slice(), &b"a: b\r\n".repeat(101)].concat();
         assert_eq!(decode(&fields), Err(Error::HeadTooLarge));
-        let large = [b"0\r\na: ".as_slice(), &[b'x'; 20_000]].concat();
+        let large = [b"0\r\na: ".as_slice(), &vec![b'x'; 20_000]].concat();
         assert_eq!(decode(&large), Err(Error::HeadTooLarge));
     }
 

@@ -60,9 +60,9 @@ pub(crate) fn is_token(byte: u8) -> bool {
 /// A table of letters, digits and `others`.
 pub(crate) const fn table(others: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
+    let mut byte = 0u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
         byte += 1;
     }
     let mut at = 0;
@@ -74,10 +74,7 @@ pub(crate) const fn table(others: &[u8]) -> [bool; 256] {
 }
 
 /// The members of a comma-separated list field, in order (RFC 9110, section 5.6.1).
-pub(crate) fn list<'a>(
-    fields: &'a HeaderMap,
-    name: &HeaderName,
-) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn list<'a>(fields: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     fields
         .get_all(name)
         .into_iter()

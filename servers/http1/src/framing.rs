@@ -40,7 +40,7 @@ fn content_length(fields: &HeaderMap) -> Result<Option<u64>, Error> {
     }
     let length = value.to_str().ok().and_then(|digits| digits.parse().ok());
     // Sums of lengths must not overflow, and no body has 2^63 bytes.
-    length.filter(|length| *length <= i64::MAX as u64).map(Some).ok_or(Error::ContentLength)
+    length.filter(|length| i64::try_from(*length).is_ok()).map(Some).ok_or(Error::ContentLength)
 }
 
 /// Checks that `Transfer-Encoding` is `chunked` and nothing else (RFC 9112, section 6.1).
@@ -64,7 +64,10 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
-    fn framing(version: Version, fields: &[(&'static str, &'static str)]) -> Result<Framing, Error> {
+    fn framing(
+        version: Version,
+        fields: &[(&'static str, &'static str)],
+    ) -> Result<Framing, Error> {
         let mut map = HeaderMap::new();
         for (name, value) in fields {
             map.append(*name, HeaderValue::from_static(value));

@@ -11,7 +11,7 @@ use crate::{Error, Input, Limits, field};
 pub(crate) fn find(
     bytes: &[u8],
     scanned: &mut u32,
-    limits: &Limits,
+    limits: Limits,
 ) -> Result<Option<usize>, Error> {
     let limit = limits.max_head_bytes as usize;
     let mut at = *scanned as usize;
@@ -36,11 +36,11 @@ pub(crate) fn take(
     input: &mut Input,
     length: usize,
     fields: HeaderMap,
-    limits: &Limits,
+    limits: Limits,
 ) -> Result<Parts, Error> {
     let head = input.take(length);
     let mut lines = Lines(&head);
-    let (method, target, version) = split_request_line(lines.next().unwrap_or_default())?;
+    let [method, target, version] = split_request_line(lines.next().unwrap_or_default())?;
     let mut parts = Request::new(()).into_parts().0;
     parts.method = Method::from_bytes(method).map_err(|_| Error::Method)?;
     parts.uri = read_target(&head, target)?;
@@ -70,7 +70,7 @@ impl<'a> Iterator for Lines<'a> {
 }
 
 /// Splits `method SP request-target SP HTTP-version`, each space exactly one.
-fn split_request_line(line: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Error> {
+fn split_request_line(line: &[u8]) -> Result<[&[u8]; 3], Error> {
     let first = memchr::memchr(b' ', line).ok_or(Error::RequestLine)?;
     let last = memchr::memrchr(b' ', line).filter(|last| *last > first);
     let last = last.ok_or(Error::RequestLine)?;
@@ -78,7 +78,7 @@ fn split_request_line(line: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Error> {
     if target.is_empty() || memchr::memchr(b' ', target).is_some() {
         return Err(Error::RequestLine);
     }
-    Ok((method, target, version))
+    Ok([method, target, version])
 }
 
 /// Checks the target's characters (RFC 3986, appendix A) and reads it.
@@ -88,7 +88,8 @@ fn read_target(head: &Bytes, target: &[u8]) -> Result<Uri, Error> {
         return Err(Error::Target);
     }
     for at in memchr::memchr_iter(b'%', target) {
-        let escaped = target.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+        let escaped =
+            target.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
         if !escaped {
             return Err(Error::Target);
         }

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use http::{StatusCode, Version, header, response::Parts};
+use http::{StatusCode, Version, response::Parts};
 
 use crate::{Framing, output::Output};
 
@@ -44,21 +44,22 @@ pub(crate) fn encode(
     encode_status_line(head.status, out);
     out.extend_from_slice(common);
     for (name, value) in &head.headers {
-        encode_field(name.as_str().as_bytes(), value.as_bytes(), out);
+        encode_name(name.as_str(), out);
+        encode_value(value.as_bytes(), out);
     }
     match framing {
         _ if matches!(head.status.as_u16(), 204 | 304) => {}
         Framing::Length(length) => {
             let mut digits = itoa::Buffer::new();
-            encode_field(b"Content-Length", digits.format(length).as_bytes(), out);
+            encode_field("Content-Length", digits.format(length).as_bytes(), out);
         }
-        Framing::Chunked => encode_field(b"Transfer-Encoding", b"chunked", out),
+        Framing::Chunked => encode_field("Transfer-Encoding", b"chunked", out),
         Framing::UntilClose => {}
     }
     match persistence {
         Persistence::Assumed => {}
-        Persistence::KeepAlive => encode_field(b"Connection", b"keep-alive", out),
-        Persistence::Close => encode_field(b"Connection", b"close", out),
+        Persistence::KeepAlive => encode_field("Connection", b"keep-alive", out),
+        Persistence::Close => encode_field("Connection", b"close", out),
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -73,10 +74,22 @@ fn encode_status_line(status: StatusCode, out: &mut Vec<u8>) {
     }
 }
 
-fn encode_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-    debug_assert!(name != header::CONNECTION.as_str().as_bytes(), "this codec writes Connection");
-    out.extend_from_slice(name);
+fn encode_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_bytes());
+    encode_value(value, out);
+}
+
+fn encode_value(value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Names are alike in any case; people read `Content-Type`.
+fn encode_name(name: &str, out: &mut Vec<u8>) {
+    let mut begins = true;
+    for byte in name.bytes() {
+        out.push(if begins { byte.to_ascii_uppercase() } else { byte });
+        begins = byte == b'-';
+    }
 }

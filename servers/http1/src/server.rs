@@ -104,7 +104,7 @@ impl Connection {
                 *left -= content.len() as u64;
                 Ok(Some(Event::Content(content)))
             }
-            Receiving::Chunked(decoder) => decoder.decode(input, &self.limits).map(|decoded| {
+            Receiving::Chunked(decoder) => decoder.decode(input, self.limits).map(|decoded| {
                 decoded.map(|decoded| match decoded {
                     Decoded::Content(content) => Event::Content(content),
                     Decoded::Done => Event::End,
@@ -251,15 +251,14 @@ impl Connection {
         if !*begun {
             // One empty line before a request is forgiven (RFC 9112, section 2.2).
             match input.bytes() {
-                [] => return Ok(None),
+                [] | [b'\r'] => return Ok(None),
                 [b'\r', b'\n', ..] => input.skip(2),
-                [b'\r'] => return Ok(None),
                 _ => {}
             }
             *begun = !input.is_empty();
         }
-        let Some(length) = find(input.bytes(), scanned, &self.limits)? else { return Ok(None) };
-        let parts = take(input, length, std::mem::take(fields), &self.limits)?;
+        let Some(length) = find(input.bytes(), scanned, self.limits)? else { return Ok(None) };
+        let parts = take(input, length, std::mem::take(fields), self.limits)?;
         self.receiving = match framing::of_request(parts.version, &parts.headers)? {
             Framing::Length(length) => Receiving::Length(length),
             _ => Receiving::Chunked(Decoder::new()),
@@ -292,4 +291,3 @@ fn wants_persistence(head: &request::Parts) -> bool {
     }
     persists
 }
-

@@ -1,9 +1,10 @@
 //! Who may come in: at most `--max-connections` at once.
 
 use std::sync::{
-    Arc,
+    Arc, Condvar, Mutex, PoisonError,
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
+use std::time::Instant;
 
 use crate::{metrics::Metrics, refusal::Refusal};
 
@@ -13,6 +14,8 @@ pub struct Admission {
     max: usize,
     open: AtomicUsize,
     accepted: AtomicU64,
+    /// Told, under the lock, whenever the last connection closes.
+    empty: (Mutex<()>, Condvar),
     metrics: Arc<Metrics>,
 }
 
@@ -27,7 +30,13 @@ impl Admission {
     /// With room for `max` connections at once.
     #[must_use]
     pub fn new(max: usize, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { max, open: AtomicUsize::new(0), accepted: AtomicU64::new(0), metrics })
+        Arc::new(Self {
+            max,
+            open: AtomicUsize::new(0),
+            accepted: AtomicU64::new(0),
+            empty: (Mutex::new(()), Condvar::new()),
+            metrics,
+        })
     }
 
     /// A permit, or `None` if as many are open as may be; either is counted.
@@ -49,6 +58,15 @@ impl Admission {
         self.open.load(Ordering::Acquire)
     }
 
+    /// Blocks the calling thread until no connection is open, or until `deadline`.
+    pub fn wait_until_empty(&self, deadline: Instant) {
+        let (lock, empty) = &self.empty;
+        let guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let patience = deadline.saturating_duration_since(Instant::now());
+        // A lock that a panic poisoned guards nothing.
+        let _ = empty.wait_timeout_while(guard, patience, |()| self.open() > 0);
+    }
+
     /// How many may be open at once.
     #[must_use]
     pub fn max(&self) -> usize {
@@ -67,7 +85,11 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.admission.metrics.connection_closed();
-        self.admission.open.fetch_sub(1, Ordering::AcqRel);
+        if self.admission.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let (lock, empty) = &self.admission.empty;
+            let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+            empty.notify_all();
+        }
     }
 }
 

@@ -4,9 +4,9 @@
 //! Nothing here waits on a connection, and nothing decides about HTTP. A server's `main` reads:
 //!
 //! ```no_run
-//! use std::{process::ExitCode, sync::Arc};
+//! use std::process::ExitCode;
 //!
-//! use process::{Admission, Backend, Footprint, Metrics, NoExtra, Outcome};
+//! use process::{Backend, Footprint, NoExtra, Outcome, Site};
 //!
 //! static BACKEND: Backend = Backend {
 //!     name: "mio",
@@ -17,15 +17,11 @@
 //! fn main() -> ExitCode {
 //!     let (options, NoExtra {}) = process::parse(&BACKEND);
 //!     process::run(&BACKEND, || {
-//!         let bounds = process::bounds(&options, &BACKEND)?;
-//!         let workers = process::workers(&options);
-//!         let listener = process::listener::open(&options)?;
-//!         let metrics = Arc::new(Metrics::new(&BACKEND, &["/echo"]));
-//!         let admission = Admission::new(bounds.max_connections, metrics);
-//!         process::on_shutdown(|| { /* wake the loops */ })?;
-//!         process::announce(&BACKEND, listener.socket.local_addr()?, workers, &bounds);
+//!         let site = Site::open(&BACKEND, options)?;
+//!         site.on_shutdown(|| { /* wake the loops */ })?;
+//!         site.announce()?;
 //!         // … serve until drained …
-//!         Ok(Outcome { cut: admission.open() })
+//!         Ok(Outcome { cut: site.requests_in_flight() })
 //!     })
 //! }
 //! ```
@@ -33,10 +29,11 @@
 #![forbid(unsafe_code)]
 
 pub mod accept;
+mod admin;
 pub mod admission;
 pub mod backend;
 pub mod cpu;
-pub mod date;
+mod doorman;
 pub mod exit;
 pub mod health;
 mod kernel;
@@ -47,6 +44,7 @@ pub mod metrics;
 pub mod options;
 pub mod refusal;
 pub mod signals;
+mod site;
 pub mod upstream;
 pub mod value;
 
@@ -54,7 +52,7 @@ pub use accept::{AcceptError, Backoff, Pressure};
 pub use admission::{Admission, Permit};
 pub use backend::{Backend, Footprint, VERSION};
 pub use cpu::burn;
-pub use date::Stamp;
+pub use doorman::Doorman;
 pub use exit::{Outcome, run};
 pub use limits::{Bounds, bounds, workers};
 pub use listener::Listener;
@@ -63,4 +61,5 @@ pub use metrics::Metrics;
 pub use options::{Mode, NoExtra, Options, parse};
 pub use refusal::Refusal;
 pub use signals::on_shutdown;
+pub use site::Site;
 pub use upstream::Upstream;

@@ -4,6 +4,7 @@ use std::{
     env,
     io::{self, IsTerminal},
     net::SocketAddr,
+    panic,
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -46,7 +47,21 @@ pub fn init() -> Result<(), LogError> {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal() && !plain)
         .try_init()
-        .map_err(|_| LogError::Twice)
+        .map_err(|_| LogError::Twice)?;
+    panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// A panic is an event like any other, and no flood of them fills the log. It ends one connection,
+/// or nothing at all where a crate panics because a thread can't be had.
+fn log_panic(panic: &panic::PanicHookInfo<'_>) {
+    static PANICS: OncePerSecond = OncePerSecond::new();
+    if let Some(unsaid) = PANICS.pass() {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let thread = std::thread::current();
+        let location = panic.location().map(tracing::field::display);
+        tracing::error!(thread = thread.name(), location, unsaid, "panicked: {message}");
+    }
 }
 
 /// The one line at start: who serves, where, with how many workers, and what bounds it. Programs

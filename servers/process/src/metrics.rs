@@ -98,14 +98,20 @@ impl Metrics {
         self.in_flight.dec();
     }
 
+    /// How many requests have begun and not ended.
+    #[must_use]
+    pub fn requests_in_flight(&self) -> usize {
+        usize::try_from(self.in_flight.get()).unwrap_or(0)
+    }
+
     /// So many bytes were read from a client.
-    pub fn received(&self, bytes: usize) {
-        self.received.inc_by(bytes as u64);
+    pub fn received(&self, bytes: u64) {
+        self.received.inc_by(bytes);
     }
 
     /// So many bytes were written to a client.
-    pub fn sent(&self, bytes: usize) {
-        self.sent.inc_by(bytes as u64);
+    pub fn sent(&self, bytes: u64) {
+        self.sent.inc_by(bytes);
     }
 
     /// A connection was not served.

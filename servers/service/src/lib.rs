@@ -1,1 +1,122 @@
-//! Not yet.
+//! The decisions of the service, as data: what to answer, what to read first, how long to wait.
+//!
+//! [`Service::decide`] turns the head of a request into an [`Action`]; each server carries it
+//! out in the idiom of its concurrency model. Nothing here opens a socket, sleeps or reads a
+//! clock, and nothing knows bytes on a wire: heads are those of the `http` crate, so the same
+//! decisions serve the workspace's own codec and `hyper`.
+//!
+//! | action            | what the server does |
+//! |-------------------|----------------------|
+//! | [`Action::Respond`] | sends a complete answer |
+//! | [`Action::Echo`]    | sends the request's content back as it arrives |
+//! | [`Action::Report`]  | reads the whole content, [pauses](Pause), then sends a report of it |
+//! | [`Action::Stream`]  | sends a piece, waits, sends the next |
+
+#![forbid(unsafe_code)]
+
+mod action;
+mod body;
+mod check;
+mod duration;
+mod respond;
+mod route;
+mod routes;
+
+use std::sync::Arc;
+
+pub use action::{Action, Decision, Echo, Pause, Report, Served, Stream};
+pub use body::Body;
+pub use duration::parse as parse_duration;
+pub use respond::{close, refuse, saturated};
+pub use route::Route;
+
+use http::{Method, request::Parts};
+
+/// What a consumed body may measure if no limit is set, in bytes: 64 MiB.
+const CONSUME_AT_MOST: u64 = 64 << 20;
+
+/// Which of its faces the service shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// The routes.
+    #[default]
+    Service,
+    /// Every request is answered as `/echo` is.
+    Echo,
+    /// Every request is forwarded upstream.
+    Proxy,
+    /// Health and metrics only, for a port that stays free when the main one is busy.
+    Admin,
+}
+
+/// What the service asks of the process around it.
+pub trait Process: Send + Sync {
+    /// Whether the process is on its way out, so that nobody should send it new work.
+    fn draining(&self) -> bool;
+    /// The metrics, as Prometheus text.
+    fn metrics(&self) -> String;
+}
+
+/// Decides. One for the whole process, shared by all its connections.
+pub struct Service {
+    backend: &'static str,
+    mode: Mode,
+    /// Whether there is somewhere to forward to.
+    has_upstream: bool,
+    max_body_bytes: Option<u64>,
+    process: Arc<dyn Process>,
+}
+
+impl Service {
+    /// A service that answers as `backend`. `max_body_bytes` bounds streamed content only if it
+    /// is given, and consumed content always.
+    #[must_use]
+    pub fn new(
+        backend: &'static str,
+        mode: Mode,
+        has_upstream: bool,
+        max_body_bytes: Option<u64>,
+        process: Arc<dyn Process>,
+    ) -> Self {
+        Self { backend, mode, has_upstream, max_body_bytes, process }
+    }
+
+    /// The name of the backend, such as `mio`.
+    #[must_use]
+    pub fn backend(&self) -> &'static str {
+        self.backend
+    }
+
+    /// Decides what to do with a request.
+    #[must_use]
+    pub fn decide(&self, head: &Parts) -> Decision {
+        if let Some(refusal) = check::refusal(head) {
+            return Decision::last(Route::Other, refusal);
+        }
+        if head.method == Method::TRACE {
+            return Decision::now(Route::Other, respond::method_not_allowed(routes::ANY));
+        }
+        let decision = match self.mode {
+            Mode::Service => self.route(head),
+            Mode::Admin => self.admin(head),
+            Mode::Echo => routes::echo(head),
+            Mode::Proxy => self.forward(),
+        };
+        self.bound(head, decision)
+    }
+
+    /// Refuses content that is known to be too large before any of it is read.
+    fn bound(&self, head: &Parts, mut decision: Decision) -> Decision {
+        decision.content_limit = match decision.action {
+            Action::Echo(_) => self.max_body_bytes,
+            Action::Report(_) => Some(self.max_body_bytes.unwrap_or(CONSUME_AT_MOST)),
+            Action::Respond(_) | Action::Stream(_) => None,
+        };
+        match (decision.content_limit, action::content_length(head)) {
+            (Some(limit), Some(length)) if length > limit => {
+                Decision::last(decision.route, respond::content_too_large(limit))
+            }
+            _ => decision,
+        }
+    }
+}

@@ -1,1 +1,118 @@
-//! Not yet.
+//! One connection's life, without its socket: the codec and the service joined.
+//!
+//! A [`Session`] holds everything about a connection that has nothing to do with waiting: what
+//! has been read, what is owed, which deadline applies, when it is over. A server asks it for
+//! the next [`Step`] and takes that step in the idiom of its model, which is all that a server
+//! does:
+//!
+//! | step                | threads        | mio, actix             | may, tokio    |
+//! |---------------------|----------------|------------------------|---------------|
+//! | [`Step::Read`]      | blocks in read | returns to the loop    | yields        |
+//! | [`Step::Write`]     | blocks in write| returns to the loop    | yields        |
+//! | [`Step::Wait`]      | sleeps         | sets a timer, returns  | yields        |
+//! | [`Step::Block`], [`Step::Burn`] | on purpose the same in all: the thread is held  |||
+//! | [`Step::HalfClose`], [`Step::Close`] | a system call                          |||
+//!
+//! The state machine, all of whose transitions are in `session.rs`:
+//!
+//! ```text
+//!               ┌───────────────── the next request ─────────────────────┐
+//!               ▼                                                        │
+//!         ┌───────────┐ Respond   ┌─────────┐  all sent, all read        │
+//!  ──────▶│ Receiving │──────────▶│ Sending │────────────────────────────┤
+//!         └───────────┘           └─────────┘                            │
+//!           │  │  │ Report   ┌───────────┐ End ┌─────────┐ over    ▲     │
+//!           │  │  └─────────▶│ Consuming │────▶│ Pausing │─────────┘     │
+//!           │  │             └───────────┘     └─────────┘               │
+//!           │  │ Echo        ┌─────────┐ End                             │
+//!           │  └────────────▶│ Echoing │─────────────────────────────────┤
+//!           │ Stream         └─────────┘                                 │
+//!           │                ┌───────────┐ last piece   ┌──────────┐ End │
+//!           └───────────────▶│ Streaming │─────────────▶│ Draining │─────┘
+//!                            └───────────┘ not all read └──────────┘
+//!
+//!  from anywhere, when the connection must end:  Lingering ──▶ Closed
+//! ```
+//!
+//! Time comes in as an argument, and the one clock on the wall through [`Environment`].
+
+#![forbid(unsafe_code)]
+
+mod buffers;
+mod deadline;
+mod session;
+mod stamp;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use http::StatusCode;
+use service::{Route, Service};
+
+pub use buffers::{Buffers, Pool};
+pub use deadline::Timeouts;
+pub use session::{Identity, Session};
+
+/// What a server does next for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Read into the input, then say how much; or say that nothing more will come. Until
+    /// [`Session::deadline`].
+    Read,
+    /// Write the output, then say how much. Until [`Session::deadline`].
+    Write,
+    /// Come back at this time. Nothing that is scarce in the model should be held till then.
+    Wait(Instant),
+    /// Block the executing thread for this long, on purpose.
+    Block(Duration),
+    /// Keep the executing thread busy for this much of its CPU time.
+    Burn(Duration),
+    /// Send FIN, and go on reading.
+    HalfClose,
+    /// Close the socket and forget the session.
+    Close,
+}
+
+/// What a session needs to know of the world.
+pub trait Environment: Send + Sync {
+    /// The time of day.
+    fn wall_clock(&self) -> SystemTime;
+    /// A request has begun on a connection that had none: its head is complete.
+    fn began(&self);
+    /// A connection has no request any more: all answers have left, or it was cut.
+    fn ended(&self);
+    /// A request was answered; `elapsed` runs from its head to the end of its answer.
+    fn answered(&self, route: Route, status: StatusCode, elapsed: Duration);
+    /// So many bytes came from clients and went to them.
+    fn moved(&self, received: u64, sent: u64);
+}
+
+/// The whole answer to a connection that has no session: it is one too many.
+#[must_use]
+pub fn saturated(context: &Context, now: Instant) -> Vec<u8> {
+    let (head, body) = service::saturated().into_parts();
+    let environment = &context.environment;
+    let mut stamp = stamp::Stamp::default();
+    let stamp = stamp.at(now, context.service.backend(), || environment.wall_clock());
+    let mut codec = http1::server::Connection::new(context.limits);
+    let mut output = http1::Output::default();
+    codec.close_after();
+    codec.send_head(&head, Some(body.len()), stamp, &mut output);
+    body.for_each(|content| codec.send_content(content, &mut output));
+    codec.send_end(&mut output);
+    output.to_vec()
+}
+
+/// What all sessions of a process share.
+pub struct Context {
+    /// Decides.
+    pub service: Service,
+    /// How much a client may send.
+    pub limits: http1::Limits,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+    /// The world.
+    pub environment: Arc<dyn Environment>,
+}

@@ -1,0 +1,112 @@
+//! What every request must satisfy, whichever codec read it (RFC 9110 and 9112).
+
+use http::{Method, Response, StatusCode, Version, header, request::Parts, uri::Authority};
+
+use crate::{Body, respond::refuse};
+
+/// Checks the target's form and `Host`. What is wrong is an answer, with which the connection
+/// must end.
+pub(crate) fn refusal(head: &Parts) -> Option<Response<Body>> {
+    if head.method == Method::CONNECT {
+        return Some(refuse(StatusCode::NOT_IMPLEMENTED, "this server opens no tunnels"));
+    }
+    let why = target(head).and_then(|()| host(head)).err()?;
+    Some(refuse(StatusCode::BAD_REQUEST, why))
+}
+
+/// The four forms of a target (RFC 9112, section 3.2), of which authority-form is CONNECT's.
+fn target(head: &Parts) -> Result<(), &'static str> {
+    let uri = &head.uri;
+    match uri.scheme_str() {
+        None if uri.authority().is_some() => Err("only CONNECT has a target in authority-form"),
+        None if uri.path() == "*" && head.method == Method::OPTIONS => Ok(()),
+        None if uri.path().starts_with('/') => Ok(()),
+        None => Err("the request target must begin with '/', or be '*' with OPTIONS"),
+        Some("http" | "https") if uri.authority().is_some_and(is_host) => Ok(()),
+        Some(_) => Err("an absolute target must be http:// and a host"),
+    }?;
+    // `http` accepts more than RFC 3986 does; what this workspace's codec refuses, so must we.
+    let plain = uri.path_and_query().is_none_or(|target| {
+        target.as_str().bytes().all(|byte| {
+            byte.is_ascii_graphic()
+                && !matches!(
+                    byte,
+                    b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'#'
+                )
+        })
+    });
+    if plain { Ok(()) } else { Err("the request target holds a character that must be escaped") }
+}
+
+/// Exactly one `Host`, and a host (RFC 9112, section 3.2); an HTTP/1.0 client may leave it out.
+fn host(head: &Parts) -> Result<(), &'static str> {
+    let mut values = head.headers.get_all(header::HOST).into_iter();
+    match (values.next(), values.next()) {
+        (None, _) if head.version < Version::HTTP_11 => Ok(()),
+        (None, _) => Err("Host is missing"),
+        (Some(_), Some(_)) => Err("Host must be given once"),
+        // Empty where the target has no authority (RFC 9110, section 7.2).
+        (Some(value), None) if value.is_empty() => Ok(()),
+        (Some(value), None) if is_host_value(value.as_bytes()) => Ok(()),
+        _ => Err("Host must be a name or an address, and perhaps a port"),
+    }
+}
+
+/// Whether `value` is `uri-host [ ":" port ]`. Plain names, which nearly all are, need no parser.
+fn is_host_value(value: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    value.iter().all(is_plain) || Authority::try_from(value).is_ok_and(|host| is_host(&host))
+}
+
+/// Whether `authority` has a host, no user, and a port that is a number if there is one.
+fn is_host(authority: &Authority) -> bool {
+    let text = authority.as_str();
+    let rest = &text[authority.host().len().min(text.len())..];
+    !authority.host().is_empty()
+        && !text.contains('@')
+        && match rest.strip_prefix(':') {
+            Some(port) => port.is_empty() || port.parse::<u16>().is_ok(),
+            None => rest.is_empty(),
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderValue, Request};
+
+    fn check(method: &str, target: &str, hosts: &[&'static str]) -> Result<(), StatusCode> {
+        let mut request = Request::builder().method(method).uri(target);
+        for host in hosts {
+            request = request.header(header::HOST, HeaderValue::from_static(host));
+        }
+        let head = request.body(()).unwrap().into_parts().0;
+        refusal(&head).map_or(Ok(()), |response| Err(response.status()))
+    }
+
+    #[test]
+    fn hosts() {
+        for good in ["a", "a.b:80", "127.0.0.1:8080", "[::1]", "[::1]:80", "", "a:", "a_b"] {
+            assert_eq!(check("GET", "/", &[good]), Ok(()), "{good:?}");
+        }
+        for bad in
+            ["a b", "a/b", "a@b", "a:x", "a:99999", "a,b", ":80", "[::1", "http://a", "a?b", "a#b"]
+        {
+            assert_eq!(check("GET", "/", &[bad]), Err(StatusCode::BAD_REQUEST), "{bad:?}");
+        }
+        assert_eq!(check("GET", "/", &[]), Err(StatusCode::BAD_REQUEST));
+        assert_eq!(check("GET", "/", &["a", "a"]), Err(StatusCode::BAD_REQUEST));
+    }
+
+    #[test]
+    fn targets() {
+        assert_eq!(check("GET", "http://b/x", &["a"]), Ok(()));
+        assert_eq!(check("OPTIONS", "*", &["a"]), Ok(()));
+        for (method, target) in
+            [("GET", "*"), ("GET", "a:80"), ("GET", "ftp://a/"), ("GET", "http://u@a/")]
+        {
+            assert_eq!(check(method, target, &["a"]), Err(StatusCode::BAD_REQUEST), "{target}");
+        }
+        assert_eq!(check("CONNECT", "a:80", &["a"]), Err(StatusCode::NOT_IMPLEMENTED));
+    }
+}

@@ -1,0 +1,539 @@
+//! The state machine of a connection; its diagram is in the crate's documentation.
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use http::{Response, StatusCode};
+use http1::{
+    Reading,
+    server::{Connection, Event},
+};
+use service::{Action, Body, Decision, Echo, Pause, Report, Route, Served, Stream};
+
+use crate::{
+    Buffers, Context, Step,
+    deadline::{Deadline, LINGER},
+};
+
+/// How much of a request is read for nothing once its answer is out, in bytes.
+const DRAIN_AT_MOST: u64 = 256 * 1024;
+
+/// One connection, from its first byte to its last.
+///
+/// Four kinds of method:
+/// - in: [`received`](Self::received), [`end_of_input`](Self::end_of_input),
+///   [`sent`](Self::sent), [`timed_out`](Self::timed_out) – after the step that asked for it.
+/// - out: [`step`](Self::step), which says what to do next.
+/// - getter: [`deadline`](Self::deadline).
+/// - change: [`drain`](Self::drain).
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts, any of which may hold")]
+pub struct Session {
+    context: Handle,
+    codec: Connection,
+    state: State,
+    deadline: Deadline,
+    identity: Identity,
+    /// Requests so far.
+    requests: u64,
+    current: Current,
+    /// Bytes since they were last reported.
+    moved: (u64, u64),
+    /// Whether the environment knows of a request here.
+    in_flight: bool,
+    /// Whether anything arrived since the last step.
+    progress: bool,
+    /// Whether the client has sent its last byte.
+    input_ended: bool,
+    /// Whether the process is on its way out.
+    draining: bool,
+}
+
+/// Who speaks with whom, as `/anything` shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// The client's address.
+    pub origin: SocketAddr,
+    /// The connection's number in the process, from 1.
+    pub number: u64,
+    /// What serves it, such as the 17th `worker` thread or the first `loop`.
+    pub worker: (&'static str, u64),
+}
+
+/// What the connection is busy with.
+#[derive(Debug)]
+enum State {
+    /// Reading a head, or waiting for one.
+    Receiving,
+    /// Sending the request's content back. The head is here until the first of it is.
+    Echoing { head: Option<Box<Echo>>, counted: u64 },
+    /// Reading content that is only counted.
+    Consuming { report: Box<Report>, counted: u64 },
+    /// Holding the answer back until then.
+    Pausing { report: Box<Report>, counted: u64, pause: Pause, until: Instant },
+    /// Sending an answer's content.
+    Sending(Body),
+    /// Sending an answer's content, the next piece then.
+    Streaming { stream: Box<Stream>, next: Instant },
+    /// The answer is out, and the rest of the request is read for nothing: so much, so long.
+    Draining { left: u64, until: Instant },
+    /// The answer is out, and the connection ends: let the client read before it is reset
+    /// (RFC 9112, section 9.6).
+    Lingering { half_closed: bool },
+    /// It is over.
+    Closed,
+}
+
+/// What is counted of the request in hand.
+#[derive(Clone, Copy, Debug)]
+struct Current {
+    route: Route,
+    status: StatusCode,
+    began: Instant,
+    content_limit: u64,
+    /// Whether the client was told that the connection ends with this answer.
+    announced_close: bool,
+}
+
+impl Session {
+    /// The session of a new connection.
+    #[must_use]
+    pub fn new(context: Arc<Context>, identity: Identity, now: Instant) -> Self {
+        Self {
+            codec: Connection::new(context.limits),
+            deadline: Deadline::new(now, &context.timeouts),
+            context: Handle(context),
+            state: State::Receiving,
+            identity,
+            requests: 0,
+            current: Current {
+                route: Route::Other,
+                status: StatusCode::OK,
+                began: now,
+                content_limit: u64::MAX,
+                announced_close: false,
+            },
+            moved: (0, 0),
+            in_flight: false,
+            progress: false,
+            input_ended: false,
+            draining: false,
+        }
+    }
+
+    /// Works through what has arrived and says what to do next. Buffers that are empty then
+    /// ([`Buffers::are_empty`]) can be lent to another connection while this one waits.
+    pub fn step(&mut self, buffers: &mut Buffers, now: Instant) -> Step {
+        loop {
+            if buffers.output.is_full() {
+                return self.write(now);
+            }
+            if let Some(step) = self.advance(buffers, now) {
+                // Whatever the wait is for, the client should have what is ready.
+                if !buffers.output.is_empty() {
+                    return self.write(now);
+                }
+                if let Step::Wait(until) = step {
+                    self.deadline.fix(until);
+                }
+                self.settle();
+                return step;
+            }
+        }
+    }
+
+    /// Says that so many bytes were read into the input.
+    pub fn received(&mut self, count: usize) {
+        self.moved.0 += count as u64;
+        self.progress = count > 0;
+    }
+
+    /// Says that the client has sent its last byte. It may still read (half-close).
+    pub fn end_of_input(&mut self) {
+        self.input_ended = true;
+    }
+
+    /// Says that so many bytes of the output were written.
+    pub fn sent(&mut self, count: usize) {
+        self.moved.1 += count as u64;
+    }
+
+    /// Says what time it is while a step is waited for. Nothing happens before
+    /// [`deadline`](Self::deadline); after it, the next step does what the contract asks for.
+    pub fn timed_out(&mut self, buffers: &mut Buffers, now: Instant) {
+        if now < self.deadline.at {
+            return;
+        }
+        if self.deadline.is_for_writing() {
+            self.close(buffers);
+            return;
+        }
+        match &self.state {
+            State::Receiving if self.codec.reading() == Reading::Idle => self.close(buffers),
+            State::Receiving | State::Consuming { .. } | State::Echoing { head: Some(_), .. } => {
+                self.refuse(StatusCode::REQUEST_TIMEOUT, "the request took too long", buffers, now);
+            }
+            State::Draining { .. } => self.linger(),
+            // The wait was for this moment.
+            State::Pausing { .. } | State::Streaming { .. } => {}
+            _ => self.close(buffers),
+        }
+    }
+
+    /// When the wait for a read, a write or a moment is over.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.deadline.at
+    }
+
+    /// Says that the process is on its way out: a request in hand is the last, and a connection
+    /// without one has a second to begin one.
+    pub fn drain(&mut self, now: Instant) {
+        if self.draining {
+            return;
+        }
+        self.draining = true;
+        self.codec.close_after();
+        if matches!(self.state, State::Receiving) && self.codec.reading() == Reading::Idle {
+            self.deadline.grant_grace(now);
+        }
+    }
+
+    /// Makes one transition: a step if something must be waited for, `None` if not.
+    fn advance(&mut self, buffers: &mut Buffers, now: Instant) -> Option<Step> {
+        match &mut self.state {
+            State::Receiving => return self.receive_head(buffers, now),
+            State::Echoing { .. } => return self.echo(buffers, now),
+            State::Consuming { .. } => return self.consume(buffers, now),
+            State::Pausing { .. } => return self.pause(buffers, now),
+            State::Sending(body) => match body.next() {
+                Some(content) => self.codec.send_content(content, &mut buffers.output),
+                None => self.finish(buffers, now),
+            },
+            State::Streaming { stream, next } if now < *next && stream.left() > 0 => {
+                return Some(Step::Wait(*next));
+            }
+            State::Streaming { stream, next } => match stream.next() {
+                Some(content) => {
+                    *next = now + stream.interval;
+                    self.codec.send_content(content, &mut buffers.output);
+                }
+                None => self.finish(buffers, now),
+            },
+            State::Draining { .. } => return self.drain_request(buffers),
+            State::Lingering { half_closed } => {
+                if !*half_closed && buffers.output.is_empty() {
+                    *half_closed = true;
+                    self.deadline.fix(now + LINGER);
+                    return Some(Step::HalfClose);
+                }
+                buffers.input.clear();
+                return Some(if self.input_ended { Step::Close } else { Step::Read });
+            }
+            State::Closed => return Some(Step::Close),
+        }
+        None
+    }
+
+    fn receive_head(&mut self, buffers: &mut Buffers, now: Instant) -> Option<Step> {
+        match self.codec.receive(&mut buffers.input, &mut buffers.fields) {
+            Ok(Some(Event::Head(head))) => {
+                self.requests += 1;
+                self.current.began = now;
+                if !std::mem::replace(&mut self.in_flight, true) {
+                    self.context.0.environment.began();
+                }
+                let decision = self.context.0.service.decide(&head);
+                buffers.fields = head.headers;
+                buffers.fields.clear();
+                self.begin(decision, buffers, now);
+                None
+            }
+            Ok(_) => self.read(now),
+            Err(error) => {
+                self.current.began = now;
+                self.refuse(error.status(), &error.to_string(), buffers, now);
+                None
+            }
+        }
+    }
+
+    /// Begins what the service has decided.
+    fn begin(&mut self, decision: Decision, buffers: &mut Buffers, now: Instant) {
+        self.current.route = decision.route;
+        self.current.content_limit = decision.content_limit.unwrap_or(u64::MAX);
+        if decision.close {
+            self.codec.close_after();
+        }
+        let reads_content = matches!(decision.action, Action::Echo(_) | Action::Report(_));
+        if reads_content && self.codec.expects_continue() {
+            self.codec.send_continue(&mut buffers.output);
+        }
+        self.state = match decision.action {
+            Action::Respond(response) => return self.respond(response, buffers, now),
+            Action::Echo(echo) if self.codec.content_left() == Some(0) => {
+                self.send_head(echo.head, Some(0), buffers, now);
+                State::Sending(Body::Empty)
+            }
+            Action::Echo(echo) => State::Echoing { head: Some(Box::new(echo)), counted: 0 },
+            Action::Report(report) => State::Consuming { report: Box::new(report), counted: 0 },
+            Action::Stream(mut stream) => {
+                let head = std::mem::take(&mut stream.head);
+                self.send_head(head, None, buffers, now);
+                State::Streaming { stream: Box::new(stream), next: now }
+            }
+        };
+    }
+
+    fn echo(&mut self, buffers: &mut Buffers, now: Instant) -> Option<Step> {
+        let event = self.codec.receive(&mut buffers.input, &mut buffers.fields);
+        let State::Echoing { head, counted } = &mut self.state else { return None };
+        let mut head = if matches!(event, Ok(None)) { None } else { head.take() };
+        match event {
+            Ok(Some(Event::Content(content))) => {
+                *counted += content.len() as u64;
+                if *counted > self.current.content_limit {
+                    self.give_up(
+                        head.is_some(),
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        TOO_LARGE,
+                        buffers,
+                        now,
+                    );
+                    return None;
+                }
+                if let Some(echo) = head.take() {
+                    self.send_head(echo.head, echo.length, buffers, now);
+                }
+                self.codec.send_content(content, &mut buffers.output);
+            }
+            Ok(Some(_)) => {
+                if let Some(echo) = head.take() {
+                    self.send_head(echo.head, echo.length, buffers, now);
+                }
+                self.finish(buffers, now);
+            }
+            Ok(None) => return self.read(now),
+            Err(error) => {
+                self.give_up(head.is_some(), error.status(), &error.to_string(), buffers, now);
+            }
+        }
+        None
+    }
+
+    fn consume(&mut self, buffers: &mut Buffers, now: Instant) -> Option<Step> {
+        let event = self.codec.receive(&mut buffers.input, &mut buffers.fields);
+        let State::Consuming { counted, .. } = &mut self.state else { return None };
+        match event {
+            Ok(Some(Event::Content(content))) => {
+                *counted += content.len() as u64;
+                if *counted > self.current.content_limit {
+                    self.refuse(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, buffers, now);
+                }
+                None
+            }
+            Ok(Some(_)) => {
+                let State::Consuming { report, counted } = self.take_state() else { return None };
+                let pause = report.pause;
+                self.state = State::Pausing { report, counted, pause, until: now };
+                None
+            }
+            Ok(None) => self.read(now),
+            Err(error) => {
+                self.refuse(error.status(), &error.to_string(), buffers, now);
+                None
+            }
+        }
+    }
+
+    /// The request is read: hold the answer back for as long as the service asked, then answer.
+    fn pause(&mut self, buffers: &mut Buffers, now: Instant) -> Option<Step> {
+        let State::Pausing { pause, until, .. } = &mut self.state else { return None };
+        if !buffers.output.is_empty() {
+            return Some(Step::Write);
+        }
+        match std::mem::replace(pause, Pause::None) {
+            Pause::Wait(time) => *until = now + time,
+            Pause::Block(time) => return Some(Step::Block(time)),
+            Pause::Burn(time) => return Some(Step::Burn(time)),
+            Pause::None if now < *until => return Some(Step::Wait(*until)),
+            Pause::None => self.report(buffers, now),
+        }
+        None
+    }
+
+    fn report(&mut self, buffers: &mut Buffers, now: Instant) {
+        let State::Pausing { report, counted, .. } = self.take_state() else { return };
+        let (kind, number) = self.identity.worker;
+        let served = Served {
+            origin: self.identity.origin,
+            connection: self.identity.number,
+            requests: self.requests,
+            worker: &format!("{kind} {number}"),
+        };
+        let response = report.answer(counted, &served);
+        self.respond(response, buffers, now);
+    }
+
+    /// The state, to be replaced at once.
+    fn take_state(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::Closed)
+    }
+
+    /// Reads what is left of a request that is already answered.
+    fn drain_request(&mut self, buffers: &mut Buffers) -> Option<Step> {
+        let event = self.codec.receive(&mut buffers.input, &mut buffers.fields);
+        let State::Draining { left, until } = &mut self.state else { return None };
+        match event {
+            Ok(Some(Event::Content(content))) if content.len() as u64 <= *left => {
+                *left -= content.len() as u64;
+            }
+            Ok(Some(Event::End)) => self.next_request(),
+            Ok(None) if !self.input_ended => {
+                self.deadline.fix(*until);
+                return Some(Step::Read);
+            }
+            _ => self.linger(),
+        }
+        None
+    }
+
+    /// Sends a complete answer, and plans for what is left of the request.
+    fn respond(&mut self, response: Response<Body>, buffers: &mut Buffers, now: Instant) {
+        if self.codec.content_left().is_some_and(|left| left > DRAIN_AT_MOST) {
+            self.codec.close_after();
+        }
+        let (head, body) = response.into_parts();
+        self.send_head(Response::from_parts(head, ()), Some(body.len()), buffers, now);
+        self.state = State::Sending(body);
+    }
+
+    /// Answers that the request cannot be read to its end, and ends the connection.
+    fn refuse(&mut self, status: StatusCode, why: &str, buffers: &mut Buffers, now: Instant) {
+        self.codec.close_after();
+        self.respond(service::refuse(status, why), buffers, now);
+    }
+
+    /// As [`refuse`](Self::refuse) if no head is out; after one, only an end without the last
+    /// chunk tells the truth.
+    fn give_up(
+        &mut self,
+        can_answer: bool,
+        status: StatusCode,
+        why: &str,
+        buffers: &mut Buffers,
+        now: Instant,
+    ) {
+        if can_answer {
+            self.refuse(status, why, buffers, now);
+        } else {
+            self.linger();
+        }
+    }
+
+    fn send_head(
+        &mut self,
+        head: Response<()>,
+        length: Option<u64>,
+        buffers: &mut Buffers,
+        now: Instant,
+    ) {
+        let (head, ()) = head.into_parts();
+        self.current.status = head.status;
+        let Context { service, environment, .. } = &*self.context.0;
+        let stamp = buffers.stamp.at(now, service.backend(), || environment.wall_clock());
+        self.codec.send_head(&head, length, stamp, &mut buffers.output);
+        self.current.announced_close = !self.codec.persists();
+    }
+
+    /// The answer is complete: count it and turn to what comes next.
+    fn finish(&mut self, buffers: &mut Buffers, now: Instant) {
+        self.codec.send_end(&mut buffers.output);
+        let environment = &self.context.0.environment;
+        environment.answered(
+            self.current.route,
+            self.current.status,
+            now.saturating_duration_since(self.current.began),
+        );
+        let (received, sent) = std::mem::take(&mut self.moved);
+        environment.moved(received, sent);
+        match self.codec.reading() {
+            // A client that was not told goes on; the next answer will tell it.
+            _ if self.current.announced_close || !(self.codec.persists() || self.draining) => {
+                self.linger();
+            }
+            // An empty body ends with its head.
+            Reading::Content if self.codec.content_left() != Some(0) => {
+                self.state = State::Draining { left: DRAIN_AT_MOST, until: now + LINGER };
+            }
+            Reading::Content => self.state = State::Draining { left: 0, until: now },
+            _ => self.next_request(),
+        }
+    }
+
+    fn next_request(&mut self) {
+        self.codec.next_request();
+        self.state = State::Receiving;
+    }
+
+    fn linger(&mut self) {
+        self.state = State::Lingering { half_closed: false };
+    }
+
+    /// All answers have left: a request that was in flight is not any more.
+    fn settle(&mut self) {
+        let idle = matches!(
+            self.state,
+            State::Receiving | State::Draining { .. } | State::Lingering { .. } | State::Closed
+        );
+        if idle && std::mem::take(&mut self.in_flight) {
+            self.context.0.environment.ended();
+        }
+    }
+
+    /// Nothing more can be said: what was not sent is lost.
+    fn close(&mut self, buffers: &mut Buffers) {
+        buffers.output.clear();
+        self.state = State::Closed;
+    }
+
+    /// More must arrive, unless nothing will.
+    fn read(&mut self, now: Instant) -> Option<Step> {
+        if self.input_ended {
+            self.state = State::Closed;
+            return None;
+        }
+        let progress = std::mem::take(&mut self.progress);
+        let reading = self.codec.reading();
+        let began = self.deadline.read(reading, progress, now, &self.context.0.timeouts);
+        if began && self.draining && reading == Reading::Idle {
+            self.deadline.grant_grace(now);
+        }
+        Some(Step::Read)
+    }
+
+    fn write(&mut self, now: Instant) -> Step {
+        self.deadline.write(now, &self.context.0.timeouts);
+        Step::Write
+    }
+}
+
+impl Drop for Session {
+    /// What moved since the last answer counts too.
+    fn drop(&mut self) {
+        if self.in_flight {
+            self.context.0.environment.ended();
+        }
+        self.context.0.environment.moved(self.moved.0, self.moved.1);
+    }
+}
+
+const TOO_LARGE: &str = "the content is larger than this server takes";
+
+/// The shared context, which has nothing to show in a session's debug output.
+struct Handle(Arc<Context>);
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Context")
+    }
+}
