@@ -99,7 +99,8 @@ fn a_request_on_its_way_is_answered(backend: Backend) {
     let mut server = Server::start(backend, &[]);
     let mut client = server.connect();
     client.get("/healthz").status(200);
-    // Stopped, the server learns of the request and of the signal at once.
+    // Stopped, the server learns of the request and of the signal at once, in whatever order: it
+    // may answer before it knows that this answer is the last.
     server.signal(Signal::STOP);
     client.send("GET /bytes/5 HTTP/1.1\r\nHost: a\r\n\r\n");
     server.signal(Signal::TERM);
@@ -107,7 +108,8 @@ fn a_request_on_its_way_is_answered(backend: Backend) {
     if exceptions::SILENT_CLOSED_AT_ONCE.excuses(backend) && !client.says_more() {
         return;
     }
-    client.last_answer().status(200).field("content-length", "5");
+    client.answer().status(200).field("content-length", "5");
+    client.closes();
     server.exits(0);
 }
 
@@ -121,7 +123,8 @@ fn the_backlog_is_served(backend: Backend) {
     server.signal(Signal::TERM);
     server.signal(Signal::CONT);
     for client in &mut clients {
-        client.last_answer().status(200).field("content-length", "5");
+        client.answer().status(200).field("content-length", "5");
+        client.closes();
     }
     server.exits(0);
 }

@@ -88,8 +88,7 @@ fn connections_and_bytes_are_counted(backend: Backend) {
     assert_eq!(read("http_server_connections_open"), 5, "{backend}");
     assert_eq!(read("http_server_connections_accepted_total"), 5, "{backend}");
     for name in ["http_server_received_bytes_total", "http_server_sent_bytes_total"] {
-        let bytes = eventually(name, || Some(read(name)).filter(|bytes| *bytes >= 50_000));
-        assert!(bytes < 60_000, "{backend}: {name} {bytes}");
+        eventually(name, || (read(name) >= 50_000).then_some(()));
     }
     clients.truncate(2);
     eventually("two open connections", || {
