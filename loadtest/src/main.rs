@@ -1,3 +1,59 @@
-//! Not yet.
+//! `loadtest`: loads a server, or compares what five of them cost.
+//!
+//! | to read | where |
+//! |---|---|
+//! | one connection that checks what it reads | [`wire`] |
+//! | users, and the parts of a test | [`load`] |
+//! | cells, servers, samples, rounds | [`lab`] |
+//! | percentiles, medians, intervals | [`stats`] |
+//! | the table, the JSON and the HTML | [`report`] |
+//! | the answer that costs nothing | [`floor`] |
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod floor;
+mod lab;
+mod limits;
+mod load;
+mod options;
+mod report;
+mod run;
+mod stats;
+mod wire;
+
+use std::process::ExitCode;
+
+use options::Command;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let command = match options::parse() {
+        Ok(command) => command,
+        Err(exit) => return exit,
+    };
+    log();
+    let open_files = limits::raise_open_files();
+    let outcome = match command {
+        Command::Run(options) => run::run(&options, open_files),
+        Command::Compare(options) => lab::compare(&options, open_files),
+        Command::Report(options) => report::remake(&options.file),
+        Command::Floor(options) => floor::run(options.listen).map(|()| ExitCode::SUCCESS),
+        Command::Cell(options) => lab::run_cell(&options),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("loadtest: {error:#}");
+        let refused = error.is::<limits::TooMany>() || error.is::<report::Unreadable>();
+        ExitCode::from(if refused { 2 } else { 1 })
+    })
+}
+
+/// One line an event on standard error; warnings and what `floor` has to say by default.
+fn log() {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,loadtest=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .init();
+}

@@ -1,0 +1,191 @@
+//! The comparison: cell by cell, each with a fresh server and a fresh generator.
+//!
+//! A *cell* is one backend, one scenario and one number of connections. The plan says in which
+//! order the cells of all rounds are measured; a cell that fails is recorded with the server's
+//! last words, and the others go on.
+
+mod cell;
+mod cores;
+mod environment;
+mod plan;
+mod sample;
+mod server;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+pub(crate) use cell::{CellOptions, Outcome, run_cell};
+pub(crate) use environment::Environment;
+pub(crate) use plan::{Backend, Cell};
+
+use self::cores::Cores;
+use self::server::Server;
+use crate::limits;
+use crate::options::CompareOptions;
+use crate::report::{self, json};
+
+/// Where comparisons go that are not told where.
+const RESULTS: &str = "results";
+/// The part of its cores from which on a server is held back by them.
+const BUSY: f64 = 0.95;
+/// The exit code of a program that was interrupted, by convention.
+const INTERRUPTED: u8 = 130;
+
+/// Measures every cell, prints the table, and leaves `results.json` and `report.html`.
+pub(crate) fn compare(options: &CompareOptions, open_files: u64) -> anyhow::Result<ExitCode> {
+    for &connections in &options.connections {
+        limits::check(connections, open_files)?;
+    }
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
+    }
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
+    let out = output_folder(options)?;
+    let cores = Cores::share_out().context("can't keep to a core")?;
+    eprintln!(
+        "{} rounds of {} cells of {}, seed {seed}; generator on core {:?}, servers on {:?}",
+        options.rounds,
+        options.backends.len() * options.scenarios.len() * options.connections.len(),
+        humantime::format_duration(options.warm_up + options.duration),
+        cores.generator,
+        cores.server,
+    );
+    let results = measure_all(options, seed, &cores, &interrupted)?;
+    report::write(&results, &out)?;
+    print!("{}", report::terminal::table(&results));
+    println!("\n{}", out.join(report::JSON_FILE).display());
+    println!("{}", out.join(report::HTML_FILE).display());
+    Ok(if interrupted.load(Ordering::Relaxed) {
+        ExitCode::from(INTERRUPTED)
+    } else if results.cells.iter().any(|cell| cell.failure.is_some()) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn measure_all(
+    options: &CompareOptions,
+    seed: u64,
+    cores: &Cores,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<json::Results> {
+    let programs = std::env::current_exe()?;
+    let programs = programs.parent().unwrap_or(Path::new("."));
+    let mut environment = Environment::look(cores, seed);
+    let plan = plan::order(
+        &options.backends,
+        &options.scenarios,
+        &options.connections,
+        options.rounds,
+        seed,
+    );
+    let progress = progress_bar(plan.len());
+    let mut cells = Vec::with_capacity(plan.len());
+    for (round, cell) in plan {
+        let Cell { backend, scenario, connections } = cell;
+        let (name, of) = (backend.name(), options.rounds);
+        let asks = scenario.name();
+        progress.set_message(format!("round {round}/{of}: {name}, {asks}, {connections}"));
+        let record = match Server::start(backend, programs, cores) {
+            Err(error) => json::Record::failed(cell, round, &error.to_string()),
+            Ok(mut server) => {
+                environment.servers.insert(name.to_owned(), server.startup().line.clone());
+                measure_one(options, round, cell, &mut server, cores, interrupted)
+            }
+        };
+        if interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+        if let Some(failure) = &record.failure {
+            progress.suspend(|| eprintln!("{name}, {asks}, {connections} connections: {failure}"));
+        }
+        cells.push(record);
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    Ok(json::Results::new(options, environment, seed, cells))
+}
+
+fn measure_one(
+    options: &CompareOptions,
+    round: usize,
+    cell: Cell,
+    server: &mut Server,
+    cores: &Cores,
+    interrupted: &AtomicBool,
+) -> json::Record {
+    let outcome = cell::measure(cell, server, options.warm_up, options.duration, interrupted);
+    match (server.obituary(), outcome) {
+        (Some(obituary), _) => json::Record::failed(cell, round, &obituary),
+        (None, Err(error)) => json::Record::failed(cell, round, &format!("{error:#}")),
+        (None, Ok(outcome)) => {
+            let limit = limit(cell, server, &outcome, cores);
+            json::Record::measured(cell, round, &outcome, limit)
+        }
+    }
+}
+
+/// What held the cell back, by name, if anything did.
+fn limit(cell: Cell, server: &Server, outcome: &Outcome, cores: &Cores) -> Option<String> {
+    let summary = &outcome.summary;
+    let startup = server.startup();
+    if summary.errors.contains_key("descriptors") {
+        return Some("generator: RLIMIT_NOFILE".to_owned());
+    }
+    if summary.errors.contains_key("ports") {
+        return Some("generator: net.ipv4.ip_local_port_range".to_owned());
+    }
+    if let Some(most) = startup.max_connections.filter(|&most| most < cell.connections) {
+        let by = startup.bounded_by.as_deref().unwrap_or("--max-connections");
+        return Some(format!("server: {most} connections by {by}"));
+    }
+    if summary.connected < cell.connections || summary.established != summary.connected {
+        let (wanted, connected) = (cell.connections, summary.connected);
+        let established = summary.established;
+        return Some(format!(
+            "{connected} of {wanted} connections answered, {established} established"
+        ));
+    }
+    if summary.client_bound() {
+        return Some("generator: CPU".to_owned());
+    }
+    let available = cores.server.len() as f64 * summary.window_seconds;
+    (outcome.cost.cpu_seconds > BUSY * available).then(|| "server: CPU".to_owned())
+}
+
+fn progress_bar(cells: usize) -> ProgressBar {
+    let progress = ProgressBar::new(cells as u64);
+    let template = "{spinner} {bar:30} {pos}/{len} cells, {eta} left   {msg}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        progress.set_style(style);
+    }
+    progress.enable_steady_tick(std::time::Duration::from_millis(250));
+    progress
+}
+
+/// The folder asked for, or a new one that `results/latest` leads to.
+fn output_folder(options: &CompareOptions) -> anyhow::Result<PathBuf> {
+    let cant = |path: &Path| format!("can't make {}", path.display());
+    if let Some(out) = &options.out {
+        fs::create_dir_all(out).with_context(|| cant(out))?;
+        return Ok(out.clone());
+    }
+    let name = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace(':', "");
+    let out = Path::new(RESULTS).join(&name);
+    fs::create_dir_all(&out).with_context(|| cant(&out))?;
+    // Made beside and moved over, so that there is never none.
+    let (link, fresh) = (Path::new(RESULTS).join("latest"), out.join("latest"));
+    symlink(&name, &fresh).and_then(|()| fs::rename(&fresh, &link)).with_context(|| cant(&link))?;
+    Ok(out)
+}

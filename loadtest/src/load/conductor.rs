@@ -1,0 +1,144 @@
+//! Leads all users of a test through its parts.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use goose::is_killswitch_triggered;
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::{Errors, Shared};
+use crate::stats::Percentiles;
+
+/// How often an interrupt by the terminal is looked for.
+const INTERRUPT_CHECK: Duration = Duration::from_millis(50);
+
+/// Somebody who looks on at the moments that matter. No request is under way at the first, and
+/// none is counted any more at the last.
+pub(crate) trait Observer {
+    /// Every user holds a connection that has been answered once.
+    fn held(&mut self) {}
+    /// The window opens.
+    fn window_opens(&mut self) {}
+    /// The window has closed.
+    fn window_closed(&mut self) {}
+}
+
+/// A test that nobody looks on at.
+impl Observer for () {}
+
+/// What a test found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Summary {
+    /// Connections that were open and answered when the users started.
+    pub(crate) connected: usize,
+    /// The same by the kernel's own count.
+    pub(crate) established: usize,
+    /// How long the users took to connect, in seconds.
+    pub(crate) ramp_seconds: f64,
+    /// The length of the window, in seconds.
+    pub(crate) window_seconds: f64,
+    /// Right answers in the window.
+    pub(crate) requests: u64,
+    /// Right answers since the start, warm-up included.
+    pub(crate) requests_since_start: u64,
+    /// Bytes of those answers, heads and bodies.
+    pub(crate) bytes_read: u64,
+    /// From a request's first byte out to its answer's last byte in, in microseconds.
+    pub(crate) service_time_us: Percentiles,
+    /// Errors by kind, over the whole test.
+    pub(crate) errors: Errors,
+    /// The part of one core that the generator used in the window, 1 being all of it.
+    pub(crate) generator_utilisation: f64,
+    /// Whether an interrupt ended the test early.
+    pub(crate) interrupted: bool,
+}
+
+impl Summary {
+    /// Right answers a second.
+    pub(crate) fn requests_per_second(&self) -> f64 {
+        self.requests as f64 / self.window_seconds
+    }
+
+    /// Whether the generator itself was what held the test back.
+    pub(crate) fn client_bound(&self) -> bool {
+        self.generator_utilisation > 0.9
+    }
+}
+
+/// Runs beside the users; returns when the window has closed and all have been told to leave.
+pub(super) async fn conduct(shared: &Shared, observer: &mut dyn Observer) -> Summary {
+    let began = Instant::now();
+    let everyone = shared.all_connected.notified();
+    let _ = tokio::time::timeout(shared.load.connect_time_out, until(everyone)).await;
+    let ramp_seconds = began.elapsed().as_secs_f64();
+    let connected = shared.recorder.count_connected();
+    let established = count_established(shared.load.exchange.address);
+    observer.held();
+
+    shared.start.raise();
+    if connected > 0 {
+        until(tokio::time::sleep(shared.load.warm_up)).await;
+    }
+    shared.recorder.open_window();
+    observer.window_opens();
+    let (opened, own_cpu) = (Instant::now(), cpu_time());
+    if connected > 0 {
+        until(tokio::time::sleep(shared.load.window)).await;
+    }
+    shared.recorder.close_window();
+    let window = opened.elapsed();
+    let own_cpu = cpu_time().saturating_sub(own_cpu);
+    observer.window_closed();
+    shared.over.raise();
+
+    let (requests, bytes_read, service_time_us) = shared.recorder.window();
+    Summary {
+        connected,
+        established,
+        ramp_seconds,
+        window_seconds: window.as_secs_f64(),
+        requests,
+        requests_since_start: shared.recorder.answered_since_start(),
+        bytes_read,
+        service_time_us,
+        errors: shared.recorder.errors(),
+        generator_utilisation: if connected > 0 {
+            own_cpu.as_secs_f64() / window.as_secs_f64()
+        } else {
+            0.0
+        },
+        interrupted: is_killswitch_triggered(),
+    }
+}
+
+/// Waits for `event`, or for an interrupt, which goose catches.
+async fn until<T>(event: impl Future<Output = T>) {
+    let interrupted = async {
+        while !is_killswitch_triggered() {
+            tokio::time::sleep(INTERRUPT_CHECK).await;
+        }
+    };
+    tokio::select! {
+        _ = event => {}
+        () = interrupted => {}
+    }
+}
+
+/// The user and system time of this process so far.
+fn cpu_time() -> Duration {
+    clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
+}
+
+/// How many connections to `address` the kernel calls established.
+fn count_established(address: SocketAddr) -> usize {
+    let table = if address.is_ipv4() { procfs::net::tcp() } else { procfs::net::tcp6() };
+    let established = procfs::net::TcpState::Established;
+    table.map_or(0, |entries| {
+        entries
+            .iter()
+            .filter(|entry| entry.remote_address == address && entry.state == established)
+            .count()
+    })
+}

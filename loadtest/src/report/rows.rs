@@ -1,0 +1,85 @@
+//! The rounds of a cell brought together: a row of every table, a bar or a point of every chart.
+
+use super::json::{Measured, Record, Results};
+use crate::lab::Backend;
+use crate::load::Errors;
+use crate::stats::Spread;
+
+/// All rounds of one cell.
+#[derive(Debug)]
+pub(crate) struct Row<'r> {
+    pub(crate) backend: &'r str,
+    pub(crate) scenario: &'r str,
+    pub(crate) connections: usize,
+    records: Vec<&'r Record>,
+}
+
+impl<'r> Row<'r> {
+    /// The spread over the rounds of whatever `value` takes from one.
+    pub(crate) fn spread(&self, value: impl Fn(&Measured) -> Option<f64>) -> Option<Spread> {
+        Spread::of(self.measured().filter_map(value))
+    }
+
+    /// The rounds that were measured.
+    pub(crate) fn measured(&self) -> impl Iterator<Item = &'r Measured> {
+        self.records.iter().filter_map(|record| record.measured.as_ref())
+    }
+
+    /// The same with their numbers.
+    pub(crate) fn rounds(&self) -> impl Iterator<Item = (usize, &'r Measured)> {
+        self.records.iter().filter_map(|record| Some((record.round, record.measured.as_ref()?)))
+    }
+
+    /// The errors of all rounds by kind.
+    pub(crate) fn errors(&self) -> Errors {
+        let mut errors = Errors::new();
+        for (kind, count) in self.measured().flat_map(|measured| &measured.errors) {
+            *errors.entry(kind.clone()).or_default() += count;
+        }
+        errors
+    }
+
+    /// Whether the generator held back at least one round.
+    pub(crate) fn client_bound(&self) -> bool {
+        self.measured().any(|measured| measured.client_bound)
+    }
+
+    /// What held it back, in the first round in which something did.
+    pub(crate) fn limit(&self) -> Option<&'r str> {
+        self.measured().find_map(|measured| measured.limit.as_deref())
+    }
+
+    /// Why it could not be measured, if a round could not.
+    pub(crate) fn failure(&self) -> Option<&'r str> {
+        self.records.iter().find_map(|record| record.failure.as_deref())
+    }
+}
+
+/// The rows by scenario, number of connections and backend, each in the order of the reports.
+pub(crate) fn rows(results: &Results) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for record in &results.cells {
+        let (backend, scenario) = (record.backend.as_str(), record.scenario.as_str());
+        let connections = record.connections;
+        let same = |row: &&mut Row<'_>| {
+            (row.backend, row.scenario, row.connections) == (backend, scenario, connections)
+        };
+        match rows.iter_mut().find(same) {
+            Some(row) => row.records.push(record),
+            None => rows.push(Row { backend, scenario, connections, records: vec![record] }),
+        }
+    }
+    rows.sort_by_key(|row| (scenario_place(row.scenario), row.connections, place(row.backend)));
+    rows
+}
+
+/// A backend's place in every report, which also gives it its colour.
+pub(crate) fn place(backend: &str) -> usize {
+    let all = Backend::ALL;
+    all.iter().position(|known| known.name() == backend).unwrap_or(all.len())
+}
+
+fn scenario_place(scenario: &str) -> usize {
+    let all = crate::load::Scenario::ALL;
+    all.iter().position(|known| known.name() == scenario).unwrap_or(all.len())
+}
