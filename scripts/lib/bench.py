@@ -34,7 +34,7 @@ class Contender:
 
 
 def _contender(name: str, peer: str, ratio: float, kib: float) -> Contender:
-    backend, _, codec = name.partition("-")
+    backend, _, codec = name.partition("/")
     server = [f"target/release/server-{backend}", *(["--codec", codec] if codec else [])]
     return Contender(name, server, FLOOR if peer == "floor" else [f"{PEERS}/{peer}"], ratio, kib)
 
@@ -42,7 +42,7 @@ def _contender(name: str, peer: str, ratio: float, kib: float) -> Contender:
 CONTENDERS = [
     _contender("mio", "floor", ratio=1.10, kib=0.75),
     _contender("tokio", "hyper-hello", ratio=1.10, kib=12),
-    _contender("tokio-http1", "floor", ratio=1.15, kib=2),
+    _contender("tokio/http1", "floor", ratio=1.15, kib=2),
     _contender("may", "may-hello", ratio=1.00, kib=10),
     _contender("actix", "actix-hello", ratio=1.00, kib=2),
     _contender("threads", "thread-hello", ratio=1.10, kib=18),

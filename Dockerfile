@@ -1,0 +1,54 @@
+# One image with all six programs: the five servers and the load test.
+#
+# It needs nothing that only BuildKit has. The stages up to `build` are labelled, so that what
+# the older builder leaves of them can be told from other images.
+ARG BUILD_IMAGE=rust:1.95-bookworm
+ARG RUNTIME_IMAGE=debian:bookworm-slim
+
+# The workspace without its code: what decides which dependencies are built, and how.
+FROM ${BUILD_IMAGE} AS manifests
+LABEL five-ways.stage=manifests
+WORKDIR /src
+COPY . .
+RUN find . -type f \
+        ! -name Cargo.toml ! -name Cargo.lock \
+        ! -path '*/src/main.rs' ! -path '*/src/lib.rs' -delete \
+    && find . -name '*.rs' -exec sh -c 'echo "fn main() {}" >"$0"' {} \;
+
+# The dependencies: a layer that stays as long as the manifests do.
+FROM ${BUILD_IMAGE} AS build
+LABEL five-ways.stage=build
+WORKDIR /src
+COPY --from=manifests /src .
+RUN cargo build --release --locked --workspace --bins
+COPY . .
+# The code may well be older than what was just built of its stand-ins.
+RUN find . -name '*.rs' -exec touch {} + \
+    && cargo build --release --locked --workspace --bins \
+    && mkdir /programs \
+    && cp target/release/server-threads target/release/server-mio target/release/server-may \
+        target/release/server-actix target/release/server-tokio target/release/loadtest \
+        deploy/entrypoint.sh /programs
+
+FROM ${RUNTIME_IMAGE}
+COPY --from=build /programs /usr/local/bin
+# A load test leaves its results in the folder that it runs in.
+WORKDIR /work
+RUN chown 65532:65532 /work
+# Nobody in particular: a number needs no entry in /etc/passwd.
+USER 65532:65532
+
+# Variables, not options: what a server listens on is what its health check has to ask.
+ENV BACKEND=tokio FIVE_LISTEN=0.0.0.0:8080
+EXPOSE 8080
+HEALTHCHECK --interval=2s --timeout=3s --start-period=5s --retries=5 \
+    CMD ["entrypoint.sh", "--health"]
+ENTRYPOINT ["entrypoint.sh"]
+
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Five Ways" \
+      org.opencontainers.image.description="One HTTP/1.1 service, written five times, and its load test" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
