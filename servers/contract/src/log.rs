@@ -55,6 +55,12 @@ impl Log {
         }
     }
 
+    /// How many lines hold `text` so far.
+    pub fn count(&self, text: &str) -> usize {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.lines.iter().filter(|line| line.contains(text)).count()
+    }
+
     /// The last lines, for a failure message.
     pub fn tail(&self) -> String {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -80,11 +80,16 @@ impl Server {
         }
     }
 
+    /// Its process.
+    pub fn id(&self) -> Pid {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        id.expect("a process has an id")
+    }
+
     /// Sends it a signal.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        if let Err(error) = kill_process(id.expect("a process id"), signal) {
+        if let Err(error) = kill_process(self.id(), signal) {
             panic!("{}: sending {signal:?}: {error}\n{}", self.backend, self.log.tail());
         }
     }

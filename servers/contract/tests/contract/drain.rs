@@ -37,10 +37,9 @@ fn sigint_is_like_sigterm(backend: Backend) {
 }
 
 fn finishes_on(backend: Backend, signal: Signal) {
-    let mut server = Server::start(backend, &[]);
+    let mut server = Program::new(backend).with_admin().start();
     let mut client = in_flight(&server);
-    server.signal(signal);
-    server.logs("shutting down");
+    drain(&server, signal);
     client.send("hello");
     assert_eq!(client.last_answer().status(200).json()["body_length"], 5);
     server.exits(0);
@@ -78,12 +77,11 @@ fn an_idle_connection_may_still_ask(backend: Backend) {
         return;
     }
     eventually("a request within the second of grace", || {
-        let mut server = Server::start(backend, &[]);
+        let mut server = Program::new(backend).with_admin().start();
         let (mut silent, mut idle) = (server.connect(), server.connect());
         idle.get("/healthz").status(200);
         let begin = Instant::now();
-        server.signal(Signal::TERM);
-        server.logs("shutting down");
+        drain(&server, Signal::TERM);
         silent.send("GET /bytes/3 HTTP/1.1\r\nHost: a\r\n\r\n");
         idle.send("GET /bytes/5 HTTP/1.1\r\nHost: a\r\n\r\n");
         // On a machine too busy to be in time, nothing can be said.
@@ -142,10 +140,7 @@ fn draining_is_not_healthy(backend: Backend) {
     let mut server = Program::new(backend).with_admin().start();
     let mut client = in_flight(&server);
     server.connect_admin().get("/healthz").status(200);
-    server.signal(Signal::TERM);
-    eventually("503 from /healthz", || {
-        (server.connect_admin().get("/healthz").head.status == 503).then_some(())
-    });
+    drain(&server, Signal::TERM);
     server.connect_admin().get("/metrics").status(200);
     client.send("hello").last_answer().status(200);
     server.exits(0);
@@ -169,6 +164,14 @@ fn a_second_signal_ends_it_at_once(backend: Backend) {
     server.logs("shutting down");
     server.signal(Signal::TERM);
     assert_ne!(server.ends(), Some(0), "{backend}: it did not end in order");
+}
+
+/// Tells a server that has an admin port to end, and waits until it knows.
+fn drain(server: &Server, signal: Signal) {
+    server.signal(signal);
+    eventually("503 from /healthz", || {
+        (server.connect_admin().get("/healthz").head.status == 503).then_some(())
+    });
 }
 
 /// A request that has begun, as its invitation to send five bytes proves.

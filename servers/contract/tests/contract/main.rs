@@ -16,6 +16,7 @@ mod memory;
 mod metrics;
 mod modes;
 mod persistence;
+mod pressure;
 mod routes;
 mod startup;
 mod strict;

@@ -1,6 +1,6 @@
 //! The routes that answer at once, and what is no route.
 
-use contract::{Answer, Backend, Client, Server, on_every_backend};
+use contract::{Answer, Backend, Client, Server, eventually, on_every_backend};
 
 on_every_backend!(
     the_root_says_what_this_is,
@@ -16,6 +16,7 @@ on_every_backend!(
     options_asterisk_is_answered,
     head_is_get_without_the_body,
     the_proxy_without_an_upstream_names_the_option,
+    the_date_advances,
 );
 
 fn the_root_says_what_this_is(backend: Backend) {
@@ -173,6 +174,13 @@ fn the_proxy_without_an_upstream_names_the_option(backend: Backend) {
     let answer = server.connect().get("/proxy/anything");
     answer.status(502);
     assert!(answer.text().contains("--upstream"), "{}", answer.text());
+}
+
+fn the_date_advances(backend: Backend) {
+    let server = Server::start(backend, &[]);
+    let mut client = server.connect();
+    let first = client.get("/healthz").value("date").to_owned();
+    eventually("another second", || (client.get("/healthz").value("date") != first).then_some(()));
 }
 
 fn head(client: &mut Client, target: &str) -> Answer {
