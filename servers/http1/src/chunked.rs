@@ -106,7 +106,7 @@ impl Decoder {
                         input.skip(length);
                         return Ok(Some(Decoded::Done));
                     }
-                    field::split(line)?;
+                    field::check(line)?;
                     self.fields = self.fields.checked_sub(1).ok_or(Error::HeadTooLarge)?;
                     self.allow(length, Error::HeadTooLarge)?;
                     input.skip(length);
@@ -252,7 +252,7 @@ mod tests {
             (b"3;x=\r\nabc\r\n", Error::ChunkExtension),
             (b"3;x=\"\r\nabc\r\n", Error::ChunkExtension),
             (b"3\nabc\r\n", Error::LineEnd),
-            (b"3;\r\r\n", Error::LineEnd),
+            (b"3;\r\r\n", Error::ChunkExtension),
             (b"3\r\nabcd\r\n", Error::ChunkEnd),
             (b"3\r\nabc\n0\r\n\r\n", Error::ChunkEnd),
             (b"0\r\n X: 1\r\n\r\n", Error::FoldedField),

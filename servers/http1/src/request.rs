@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Uri, Version, request::Parts};
 
-use crate::{Error, Input, Limits, field};
+use crate::{
+    Error, Input, Limits,
+    field::{self, Relevance},
+};
 
 /// The length of the first whole head in `bytes`, its last CR LF included; `None` if more
 /// must arrive. `scanned` remembers how far lines have been looked at, so that a head which
@@ -15,17 +18,18 @@ pub(crate) fn find(
 ) -> Result<Option<usize>, Error> {
     let limit = limits.max_head_bytes as usize;
     let mut at = *scanned as usize;
-    while let Some(line) = field::line(&bytes[at..], limit.saturating_sub(at)) {
-        let line = line?;
-        at += line.len() + 2;
-        if line.is_empty() {
-            return if at <= limit { Ok(Some(at)) } else { Err(Error::HeadTooLarge) };
+    for end in memchr::memchr_iter(b'\n', &bytes[at..bytes.len().min(limit)]) {
+        let end = *scanned as usize + end;
+        match &bytes[at..end] {
+            [b'\r'] => return Ok(Some(end + 1)),
+            [.., b'\r'] => at = end + 1,
+            _ => return Err(Error::LineEnd),
         }
-        *scanned = u32::try_from(at).map_err(|_| Error::HeadTooLarge)?;
     }
+    *scanned = u32::try_from(at).map_err(|_| Error::HeadTooLarge)?;
     match bytes.len() {
         length if length < limit => Ok(None),
-        _ if *scanned == 0 => Err(Error::TargetTooLong),
+        _ if at == 0 => Err(Error::TargetTooLong),
         _ => Err(Error::HeadTooLarge),
     }
 }
@@ -37,7 +41,7 @@ pub(crate) fn take(
     length: usize,
     fields: HeaderMap,
     limits: Limits,
-) -> Result<Parts, Error> {
+) -> Result<(Parts, Relevance), Error> {
     let head = input.take(length);
     let mut lines = Lines(&head);
     let [method, target, version] = split_request_line(lines.next().unwrap_or_default())?;
@@ -46,13 +50,14 @@ pub(crate) fn take(
     parts.uri = read_target(&head, target)?;
     parts.version = read_version(version)?;
     parts.headers = fields;
+    let mut relevance = Relevance::default();
     for (count, line) in lines.enumerate() {
         if count >= limits.max_headers as usize {
             return Err(Error::HeadTooLarge);
         }
-        field::append(&head, line, &mut parts.headers)?;
+        relevance.add(field::append(&head, line, &mut parts.headers)?);
     }
-    Ok(parts)
+    Ok((parts, relevance))
 }
 
 /// The lines of a head whose line ends have been checked, without the empty one.
@@ -62,37 +67,38 @@ impl<'a> Iterator for Lines<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        let end = memchr::memchr(b'\r', self.0).filter(|end| *end > 0)?;
-        let line = &self.0[..end];
-        self.0 = &self.0[end + 2..];
+        let end = memchr::memchr(b'\n', self.0).filter(|end| *end > 1)?;
+        let line = &self.0[..end - 1];
+        self.0 = &self.0[end + 1..];
         Some(line)
     }
 }
 
 /// Splits `method SP request-target SP HTTP-version`, each space exactly one.
 fn split_request_line(line: &[u8]) -> Result<[&[u8]; 3], Error> {
-    let first = memchr::memchr(b' ', line).ok_or(Error::RequestLine)?;
-    let last = memchr::memrchr(b' ', line).filter(|last| *last > first);
-    let last = last.ok_or(Error::RequestLine)?;
-    let (method, target, version) = (&line[..first], &line[first + 1..last], &line[last + 1..]);
-    if target.is_empty() || memchr::memchr(b' ', target).is_some() {
-        return Err(Error::RequestLine);
+    let mut parts = line.split(|byte| *byte == b' ');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(method), Some(target), Some(version), None) if !target.is_empty() => {
+            Ok([method, target, version])
+        }
+        _ => Err(Error::RequestLine),
     }
-    Ok([method, target, version])
 }
 
 /// Checks the target's characters (RFC 3986, appendix A) and reads it.
 fn read_target(head: &Bytes, target: &[u8]) -> Result<Uri, Error> {
-    const TARGET: [bool; 256] = field::table(b"-._~!$&'()*+,;=:@/?%[]");
-    if !target.iter().all(|byte| TARGET[*byte as usize]) {
-        return Err(Error::Target);
-    }
-    for at in memchr::memchr_iter(b'%', target) {
-        let escaped =
-            target.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
-        if !escaped {
-            return Err(Error::Target);
-        }
+    const PLAIN: [bool; 256] = field::table(b"-._~!$&'()*+,;=:@/?[]");
+    let mut rest = target;
+    while let [byte, after @ ..] = rest {
+        rest = match after {
+            _ if PLAIN[*byte as usize] => after,
+            [high, low, after @ ..]
+                if *byte == b'%' && high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                after
+            }
+            _ => return Err(Error::Target),
+        };
     }
     Uri::from_maybe_shared(head.slice_ref(target)).map_err(|_| Error::Target)
 }

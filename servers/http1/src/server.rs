@@ -258,15 +258,23 @@ impl Connection {
             *begun = !input.is_empty();
         }
         let Some(length) = find(input.bytes(), scanned, self.limits)? else { return Ok(None) };
-        let parts = take(input, length, std::mem::take(fields), self.limits)?;
-        self.receiving = match framing::of_request(parts.version, &parts.headers)? {
-            Framing::Length(length) => Receiving::Length(length),
-            _ => Receiving::Chunked(Decoder::new()),
-        };
+        let (parts, relevance) = take(input, length, std::mem::take(fields), self.limits)?;
+        self.receiving = Receiving::Length(0);
+        if relevance.framing {
+            self.receiving = match framing::of_request(parts.version, &parts.headers)? {
+                Framing::Length(length) => Receiving::Length(length),
+                _ => Receiving::Chunked(Decoder::new()),
+            };
+        }
         self.version = parts.version;
         self.is_head = parts.method == http::Method::HEAD;
-        self.persists &= wants_persistence(&parts);
-        self.expects_continue = parts.version >= Version::HTTP_11
+        self.persists &= if relevance.connection {
+            wants_persistence(&parts)
+        } else {
+            parts.version >= Version::HTTP_11
+        };
+        self.expects_continue = relevance.expect
+            && parts.version >= Version::HTTP_11
             && self.content_left() != Some(0)
             && field::list(&parts.headers, &header::EXPECT)
                 .any(|expectation| expectation.eq_ignore_ascii_case(b"100-continue"));

@@ -66,8 +66,10 @@ fn heads_are_refused_for_what_is_wrong_with_them() {
     for (bytes, error) in [
         (&b"GET / HTTP/1.1\nHost: a\r\n\r\n"[..], Error::LineEnd),
         (b"GET / HTTP/1.1\r\nHost: a\n\r\n", Error::LineEnd),
-        (b"GET / HTTP/1.1\r\nA: b\rc\r\n\r\n", Error::LineEnd),
-        (b"GET / HTTP/1.1\r\r\n\r\n", Error::LineEnd),
+        (b"GET / HTTP/1.1\r\nA: b\rc\r\n\r\n", Error::FieldValue),
+        (b"GET / HTTP/1.1\r\nA\r: b\r\n\r\n", Error::FieldName),
+        (b"GET / HTTP/1.1\r\r\n\r\n", Error::Version),
+        (b"GET /\ra HTTP/1.1\r\n\r\n", Error::Target),
         (b"\n\nGET / HTTP/1.1\r\n\r\n", Error::LineEnd),
         (b"\r\n\r\nGET / HTTP/1.1\r\n\r\n", Error::RequestLine),
         (b"GET  / HTTP/1.1\r\n\r\n", Error::RequestLine),

@@ -52,18 +52,26 @@ fn host(head: &Parts) -> Result<(), &'static str> {
     }
 }
 
-/// Whether `value` is `uri-host [ ":" port ]`. Plain names, which nearly all are, need no parser.
+/// Whether `value` is `uri-host [ ":" port ]`. Names and IPv4 addresses, which nearly all are,
+/// need no parser.
 fn is_host_value(value: &[u8]) -> bool {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    value.iter().all(is_plain) || Authority::try_from(value).is_ok_and(|host| is_host(&host))
+    let is_plain = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let plain = value.iter().take_while(is_plain).count();
+    match value.split_at(plain) {
+        (name, []) => !name.is_empty(),
+        (name, [b':', port @ ..]) if !name.is_empty() && port.len() < 5 => {
+            port.iter().all(u8::is_ascii_digit)
+        }
+        _ => Authority::try_from(value).is_ok_and(|host| is_host(&host)),
+    }
 }
 
-/// Whether `authority` has a host, no user, and a port that is a number if there is one.
+/// Whether `authority` has one host, no user, and a port that is a number if there is one.
 fn is_host(authority: &Authority) -> bool {
     let text = authority.as_str();
     let rest = &text[authority.host().len().min(text.len())..];
     !authority.host().is_empty()
-        && !text.contains('@')
+        && !text.contains(['@', ','])
         && match rest.strip_prefix(':') {
             Some(port) => port.is_empty() || port.parse::<u16>().is_ok(),
             None => rest.is_empty(),

@@ -112,8 +112,9 @@ impl Service {
             Action::Report(_) => Some(self.max_body_bytes.unwrap_or(CONSUME_AT_MOST)),
             Action::Respond(_) | Action::Stream(_) => None,
         };
-        match (decision.content_limit, action::content_length(head)) {
-            (Some(limit), Some(length)) if length > limit => {
+        let Some(limit) = decision.content_limit else { return decision };
+        match action::content_length(head) {
+            Some(length) if length > limit => {
                 Decision::last(decision.route, respond::content_too_large(limit))
             }
             _ => decision,
