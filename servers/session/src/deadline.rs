@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use http1::Reading;
 
 /// How long an answered connection reads what is left of a request, or of a client.
-pub(crate) const LINGER: Duration = Duration::from_secs(5);
+pub const LINGER: Duration = Duration::from_secs(5);
 
 /// How long an idle connection may still begin a request once the process drains.
-pub(crate) const GRACE: Duration = Duration::from_secs(1);
+pub const GRACE: Duration = Duration::from_secs(1);
 
 /// The time-outs of a connection.
 #[derive(Clone, Copy, Debug)]

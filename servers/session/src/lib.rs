@@ -40,6 +40,7 @@
 
 mod buffers;
 mod deadline;
+mod receipt;
 mod session;
 mod stamp;
 
@@ -52,7 +53,8 @@ use http::StatusCode;
 use service::{Route, Service};
 
 pub use buffers::{Buffers, Pool};
-pub use deadline::Timeouts;
+pub use deadline::{GRACE, LINGER, Timeouts};
+pub use receipt::Receipt;
 pub use session::{Identity, Session};
 
 /// What a server does next for a connection.

@@ -7,15 +7,14 @@ use http1::{
     Reading,
     server::{Connection, Event},
 };
-use service::{Action, Body, Decision, Echo, Pause, Report, Route, Served, Stream};
+use service::{
+    Action, Body, DRAIN_AT_MOST, Decision, Echo, Pause, Report, Route, Served, Stream,
+};
 
 use crate::{
     Buffers, Context, Step,
     deadline::{Deadline, LINGER},
 };
-
-/// How much of a request is read for nothing once its answer is out, in bytes.
-const DRAIN_AT_MOST: u64 = 256 * 1024;
 
 /// One connection, from its first byte to its last.
 ///
