@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::{Shutdown, SocketAddr, TcpListener},
     os::fd::AsFd,
 };
 
@@ -23,6 +23,17 @@ pub struct Listener {
     /// Whether it was handed over by `LISTEN_FDS`. Then its backlog isn't ours alone: whoever shares
     /// it serves what we leave.
     pub inherited: bool,
+}
+
+impl Listener {
+    /// Refuses whoever comes from now on, whoever else holds the socket; what the backlog still
+    /// holds is reset. A socket that was handed over goes on listening, for whoever shares it.
+    pub fn close(&self) {
+        if !self.inherited {
+            // Fails only if it is closed already.
+            let _ = SockRef::from(&self.socket).shutdown(Shutdown::Both);
+        }
+    }
 }
 
 /// Why there is nothing to listen on.
@@ -118,6 +129,18 @@ mod tests {
         let socket = bind(ANY_PORT).expect("a port from the kernel");
         let flags = fcntl_getfl(&socket).expect("an open socket");
         assert!(flags.contains(OFlags::NONBLOCK), "{flags:?}");
+    }
+
+    #[test]
+    fn a_closed_listener_refuses_unless_it_was_handed_over() {
+        let knock = |inherited| {
+            let listener = Listener { socket: bind(ANY_PORT).expect("a port"), inherited };
+            let address = listener.socket.local_addr().expect("a bound socket");
+            listener.close();
+            TcpStream::connect(address).map_err(|error| error.kind())
+        };
+        assert_eq!(knock(false).expect_err("closed"), io::ErrorKind::ConnectionRefused);
+        assert!(knock(true).is_ok());
     }
 
     #[test]
