@@ -49,7 +49,7 @@ pub(crate) enum Command {
 /// `loadtest run`
 #[derive(Debug, Args)]
 pub(crate) struct RunOptions {
-    /// What to ask for, such as http://127.0.0.1:8080/echo
+    /// What to ask for, such as `http://127.0.0.1:8080/echo`
     #[arg(value_parser = http_url)]
     pub(crate) url: Url,
     /// How many connections, each asking again as soon as it is answered

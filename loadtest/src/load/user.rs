@@ -69,17 +69,15 @@ impl User {
         let shared = Arc::clone(&self.shared);
         let Ok(_permit) = shared.ramp.acquire().await else { return };
         while !shared.start.is_raised() {
-            match self.ask_once().await {
-                Ok(_) if self.connection.is_some() => {
-                    if shared.recorder.connected() == shared.load.connections {
-                        shared.all_connected.notify_one();
-                    }
-                    return;
+            let outcome = self.ask_once().await;
+            if outcome.is_ok() && self.connection.is_some() {
+                if shared.recorder.connected() == shared.load.connections {
+                    shared.all_connected.notify_one();
                 }
-                Ok(_) => {}
-                Err(Stop::Over) => return,
-                Err(Stop::Fault(_)) if self.recover().await.is_err() => return,
-                Err(Stop::Fault(_)) => {}
+                return;
+            }
+            if outcome == Err(Stop::Over) || self.recover().await.is_err() {
+                return;
             }
         }
     }
@@ -115,12 +113,11 @@ impl User {
     async fn try_once(&mut self) -> Result<(Duration, u64), Stop> {
         let exchange = &self.shared.load.exchange;
         // Taken out for the time of the exchange: if that fails it is not put back.
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => {
-                self.patience.restart(Instant::now());
-                Connection::open(exchange.address, &mut self.patience).await?
-            }
+        let mut connection = if let Some(connection) = self.connection.take() {
+            connection
+        } else {
+            self.patience.restart(Instant::now());
+            Connection::open(exchange.address, &mut self.patience).await?
         };
         let sent = Instant::now();
         self.patience.restart(sent);

@@ -1,1 +1,120 @@
-//! to write
+//! What was found, in plain words.
+//!
+//! With six rounds or more backends are ranked, by the ratios of their rounds; with fewer only
+//! the range of what was seen is told, in no order.
+
+use std::fmt::Write;
+
+use super::charts::{short, thousands};
+use super::json::{Measured, Results};
+use super::rows::{Row, rows};
+use super::terminal::{ENOUGH_ROUNDS, errors};
+use crate::stats::ratio;
+
+/// PSS moves by some hundred KiB whatever a server does, so fewer connections than this say
+/// nothing about the memory of one.
+pub(crate) const ENOUGH_CONNECTIONS: usize = 64;
+
+/// One sentence or two for each kind of cell, then what went wrong.
+pub(super) fn findings(results: &Results) -> Vec<String> {
+    let rows = rows(results);
+    let mut findings = Vec::new();
+    for kind in rows.chunk_by(|a, b| (a.scenario, a.connections) == (b.scenario, b.connections)) {
+        let [first, ..] = kind else { continue };
+        let place = format!("{}, {}", first.scenario, connections(first.connections));
+        let cpu = if results.rounds < ENOUGH_ROUNDS { cpu_range(kind) } else { cpu_ranked(kind) };
+        findings.extend(cpu.map(|text| format!("{place}: {text}.")));
+    }
+    findings.extend(memory(&rows));
+    findings.extend(rows.iter().filter_map(trouble));
+    findings
+}
+
+fn cpu(measured: &Measured) -> Option<f64> {
+    measured.server_cpu_us_per_request
+}
+
+/// The least and the greatest median; who has them is for more rounds to say.
+fn cpu_range(kind: &[Row<'_>]) -> Option<String> {
+    let medians = kind.iter().filter_map(|row| Some(row.spread(cpu)?.median));
+    let (least, greatest) = range(medians)?;
+    let throughput = kind
+        .iter()
+        .filter_map(|row| Some(row.spread(|measured| Some(measured.requests_per_second))?.median));
+    let (slowest, fastest) = range(throughput)?;
+    Some(format!(
+        "a request cost the server {} µs of CPU, and {} requests were answered a second",
+        between(&short(least), &short(greatest)),
+        between(&thousands(slowest), &thousands(fastest)),
+    ))
+}
+
+/// The backend with the least CPU a request, those tied with it, and by how much others differ.
+fn cpu_ranked(kind: &[Row<'_>]) -> Option<String> {
+    let median = |row: &Row<'_>| row.spread(cpu).map(|spread| spread.median);
+    let mut ranked: Vec<(&Row<'_>, f64)> =
+        kind.iter().filter_map(|row| Some((row, median(row)?))).collect();
+    ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let ((best, least), others) = ranked.split_first()?;
+    let mut text = format!("{} needed the least CPU a request, {} µs", best.backend, short(*least));
+    for (row, _) in others {
+        let Some(ratio) = ratio(pairs(row, best)) else { continue };
+        let (name, low, high) = (row.backend, ratio.low, ratio.high);
+        let compared = if ratio.is_tie() {
+            "is tied with it, at".to_owned()
+        } else {
+            format!("needed {:.2} times as much,", ratio.median)
+        };
+        // A String can always be written to.
+        let _ = write!(text, "; {name} {compared} {low:.2} to {high:.2}");
+    }
+    Some(text)
+}
+
+/// The CPU a request of both in each round that has both.
+fn pairs(row: &Row<'_>, other: &Row<'_>) -> Vec<(f64, f64)> {
+    row.rounds()
+        .filter_map(|(round, measured)| {
+            let (_, same) = other.rounds().find(|(other, _)| *other == round)?;
+            Some((cpu(measured)?, cpu(same)?))
+        })
+        .collect()
+}
+
+/// Memory at the most connections that were held.
+fn memory(rows: &[Row<'_>]) -> Option<String> {
+    let enough = rows.iter().filter(|row| row.connections >= ENOUGH_CONNECTIONS);
+    let most = enough.map(|row| row.connections).max()?;
+    let (least, greatest) =
+        range(rows.iter().filter(|row| row.connections == most).filter_map(|row| {
+            Some(row.spread(|measured| measured.pss_kib_per_connection)?.median)
+        }))?;
+    let held = connections(most);
+    Some(format!("With {held} held, each took {} KiB.", between(&short(least), &short(greatest))))
+}
+
+fn trouble(row: &Row<'_>) -> Option<String> {
+    let place = format!("{}, {}, {}", row.backend, row.scenario, connections(row.connections));
+    if let Some(failure) = row.failure() {
+        return Some(format!("{place}: could not be measured: {failure}."));
+    }
+    let found = row.errors();
+    if !found.is_empty() {
+        return Some(format!("{place}: errors: {}.", errors(&found)));
+    }
+    row.client_bound().then(|| format!("{place}: client-bound, the server could do more."))
+}
+
+fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    let spread = crate::stats::Spread::of(values)?;
+    Some((spread.least, spread.greatest))
+}
+
+fn between(least: &str, greatest: &str) -> String {
+    if least == greatest { least.to_owned() } else { format!("{least} to {greatest}") }
+}
+
+fn connections(count: usize) -> String {
+    let count = thousands(count as f64);
+    if count == "1" { "1 connection".to_owned() } else { format!("{count} connections") }
+}

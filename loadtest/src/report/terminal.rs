@@ -6,6 +6,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use url::Url;
 
+use super::findings::ENOUGH_CONNECTIONS;
 use super::json::{Measured, Results};
 use super::rows::{Row, rows};
 use crate::load::{Errors, Summary};
@@ -89,7 +90,7 @@ pub(crate) fn table(results: &Results) -> String {
     text
 }
 
-fn cells(row: &Row<'_>) -> [String; 12] {
+pub(super) fn cells(row: &Row<'_>) -> [String; 12] {
     let of = |value: fn(&Measured) -> Option<f64>, digits| figure(row.spread(value), digits);
     let time = |value: fn(&Measured) -> f64| {
         let median = row.spread(|measured| Some(value(measured)));
@@ -108,7 +109,11 @@ fn cells(row: &Row<'_>) -> [String; 12] {
         of(|measured| Some(measured.requests_per_second), 0),
         time(|measured| measured.service_time_us.p50),
         time(|measured| measured.service_time_us.p99),
-        of(|measured| measured.pss_kib_per_connection, 1),
+        if row.connections < ENOUGH_CONNECTIONS {
+            "-".to_owned()
+        } else {
+            of(|measured| measured.pss_kib_per_connection, 1)
+        },
         of(|measured| Some(measured.threads as f64), 0),
         of(|measured| measured.context_switches_per_request, 2),
         errors(&row.errors()),

@@ -4,4 +4,4 @@ mod latency;
 mod rounds;
 
 pub(crate) use latency::{Latency, Percentiles};
-pub(crate) use rounds::{Ratio, Spread, ratio};
+pub(crate) use rounds::{Spread, ratio};

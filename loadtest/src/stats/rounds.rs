@@ -79,7 +79,7 @@ fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
 
 fn median(sorted: &[f64]) -> Option<f64> {
     let upper = *sorted.get(sorted.len() / 2)?;
-    let lower = if sorted.len() % 2 == 0 { sorted[sorted.len() / 2 - 1] } else { upper };
+    let lower = if sorted.len().is_multiple_of(2) { sorted[sorted.len() / 2 - 1] } else { upper };
     Some(f64::midpoint(lower, upper))
 }
 

@@ -141,11 +141,11 @@ mod tests {
     fn a_wait_ends_with_the_test() {
         run(async {
             let over = Arc::new(Signal::default());
-            let mut patience = Patience::new(Duration::from_secs(600), over.clone());
+            let mut patience = Patience::new(Duration::from_mins(10), over.clone());
             let raise = async { over.raise() };
             let (never, ()) = tokio::join!(patience.wait(|_| Poll::<()>::Pending), raise);
             assert_eq!(never, Err(Stop::Over));
-            let pause = patience.pause(Duration::from_secs(600)).await;
+            let pause = patience.pause(Duration::from_mins(10)).await;
             assert_eq!(pause, Err(Stop::Over));
         });
     }

@@ -1,0 +1,179 @@
+//! `loadtest compare` and `loadtest report`, with servers that stand in for the five.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use common::{keys, loadtest, stderr};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const SHORT: [&str; 4] = ["--duration", "200ms", "--warm-up", "50ms"];
+
+fn results(folder: &Path) -> Value {
+    let text = fs::read(folder.join("results.json")).expect("results.json");
+    serde_json::from_slice(&text).expect("JSON")
+}
+
+/// A folder with a copy of `loadtest`, and programs beside it that stand in for servers.
+fn programs(servers: &[(&str, &str)]) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("loadtest");
+    fs::copy(env!("CARGO_BIN_EXE_loadtest"), &program).expect("a copy");
+    for (name, script) in servers {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+    (folder, program)
+}
+
+fn run(program: &Path, folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program);
+    command.current_dir(folder).arg("compare").args(SHORT).args(arguments);
+    command.output().expect("it runs")
+}
+
+#[test]
+fn every_cell_of_every_round_is_recorded_with_the_documented_keys() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_str().expect("UTF-8");
+    let cells = ["--backends", "floor", "--connections", "1,8", "--rounds", "2", "--seed", "7"];
+    let output = loadtest(&[&["compare", "--out", out][..], &SHORT, &cells].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+
+    let results = results(folder.path());
+    assert_eq!(results["schema"], 1);
+    assert_eq!(results["seed"], 7);
+    let cells = results["cells"].as_array().expect("cells");
+    let mut measured: Vec<_> =
+        cells.iter().map(|cell| (cell["round"].as_u64(), cell["connections"].as_u64())).collect();
+    measured.sort_unstable();
+    let wanted = [(1, 1), (1, 8), (2, 1), (2, 8)];
+    assert_eq!(measured, wanted.map(|(round, count)| (Some(round), Some(count))));
+    for cell in cells {
+        assert_eq!(
+            keys(cell),
+            [
+                "backend",
+                "client_bound",
+                "connected",
+                "connections",
+                "context_switches_per_request",
+                "errors",
+                "established",
+                "fresh_pss_kib",
+                "generator_utilisation",
+                "held_pss_kib",
+                "limit",
+                "mode",
+                "pss_kib_per_connection",
+                "ramp_seconds",
+                "requests",
+                "requests_per_second",
+                "round",
+                "scenario",
+                "server_cpu_us_per_request",
+                "server_utilisation",
+                "service_time_us",
+                "threads"
+            ]
+        );
+        assert_eq!(keys(&cell["service_time_us"]), ["max", "p50", "p90", "p99", "p999"]);
+        assert!(cell["requests_per_second"].as_f64() > Some(0.0), "{cell}");
+        assert!(cell["server_cpu_us_per_request"].as_f64() > Some(0.0), "{cell}");
+        assert_eq!(cell["connections"], cell["established"], "{cell}");
+        assert_eq!(cell["threads"], 1, "{cell}");
+        assert_eq!(cell["errors"], serde_json::json!({}), "{cell}");
+    }
+}
+
+#[test]
+fn the_report_needs_nothing_but_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_str().expect("UTF-8");
+    let cells = ["--backends", "floor", "--connections", "4"];
+    let output = loadtest(&[&["compare", "--out", out][..], &SHORT, &cells].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+
+    let page = folder.path().join("report.html");
+    let first = fs::read_to_string(&page).expect("report.html");
+    for outside in ["<script", "<link", "src=", "href=", "@import", "url(", "http"] {
+        assert!(!first.contains(outside), "the page refers to {outside}");
+    }
+    for within in ["prefers-color-scheme", "<svg", "floor", "nothing is ranked", "--seed "] {
+        assert!(first.contains(within), "the page lacks {within}");
+    }
+
+    fs::remove_file(&page).expect("it is there");
+    let again = loadtest(&["report", folder.path().join("results.json").to_str().expect("UTF-8")]);
+    assert!(again.status.success(), "{}", stderr(&again));
+    assert_eq!(fs::read_to_string(&page).expect("report.html"), first);
+}
+
+#[test]
+fn a_server_that_fails_leaves_its_last_words_and_the_others_go_on() {
+    let (folder, program) = programs(&[
+        ("server-mio", "echo 'error: no luck today' >&2; exit 3"),
+        ("server-may", "exec \"$(dirname \"$0\")/loadtest\" floor \"$@\""),
+    ]);
+    let cells = ["--backends", "threads,mio,may", "--connections", "2", "--out", "out"];
+    let output = run(&program, folder.path(), &cells);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+
+    let results = results(&folder.path().join("out"));
+    let cells = results["cells"].as_array().expect("cells");
+    let of = |backend: &str| cells.iter().find(|cell| cell["backend"] == backend).expect("a cell");
+    let failure = |backend: &str| of(backend)["failure"].as_str().unwrap_or_default().to_owned();
+    assert!(failure("mio").contains("no luck today"), "{}", failure("mio"));
+    assert!(failure("threads").contains("server-threads"), "{}", failure("threads"));
+    assert!(of("mio").get("requests").is_none(), "nothing was measured: {}", of("mio"));
+    assert!(of("may")["requests"].as_u64() > Some(0), "{}", of("may"));
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(table.contains("no luck today"), "{table}");
+}
+
+#[test]
+fn a_server_that_ends_in_the_middle_fails_its_cell() {
+    let (folder, program) = programs(&[(
+        "server-mio",
+        // Serves for a moment; the comparison must not take what it did for a measurement.
+        "\"$(dirname \"$0\")/loadtest\" floor \"$@\" & sleep 0.4; kill $!; echo 'gave up' >&2",
+    )]);
+    let cells = ["--backends", "mio", "--connections", "2", "--out", "out", "--duration", "2s"];
+    let mut command = Command::new(&program);
+    let output = command.current_dir(folder.path()).arg("compare").args(cells).output();
+    assert_eq!(output.expect("it runs").status.code(), Some(1));
+    let results = results(&folder.path().join("out"));
+    let failure = results["cells"][0]["failure"].as_str().unwrap_or_default();
+    assert!(failure.contains("gave up"), "{failure}");
+}
+
+#[test]
+fn latest_leads_to_the_last_comparison() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = Path::new(env!("CARGO_BIN_EXE_loadtest"));
+    let output = run(program, folder.path(), &["--backends", "floor", "--connections", "1"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let latest = folder.path().join("results/latest");
+    assert!(latest.is_symlink());
+    assert_eq!(results(&latest)["schema"], 1);
+    assert!(latest.join("report.html").is_file());
+}
+
+#[test]
+fn a_file_that_is_no_result_is_refused_in_one_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in [("no.json", "{"), ("other.json", "{\"schema\": 2}")] {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("a file");
+        let output = loadtest(&["report", path.to_str().expect("UTF-8")]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains(name) && said.contains("schema 1"), "{said}");
+    }
+}
