@@ -1,6 +1,8 @@
 //! What must hold of any bytes: how they are split does not matter, and what is encoded decodes
 //! to the same.
 
+#![allow(clippy::unwrap_used, reason = "what fails here should fail the test")]
+
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http1::{

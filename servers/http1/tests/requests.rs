@@ -1,5 +1,7 @@
 //! Requests, one by one: what is read, what is refused, what is answered.
 
+#![allow(clippy::unwrap_used, reason = "what fails here should fail the test")]
+
 use http::{HeaderMap, Response, StatusCode};
 use http1::{
     Error, Input, Limits, Output, Reading,

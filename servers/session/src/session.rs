@@ -7,9 +7,7 @@ use http1::{
     Reading,
     server::{Connection, Event},
 };
-use service::{
-    Action, Body, DRAIN_AT_MOST, Decision, Echo, Pause, Report, Route, Served, Stream,
-};
+use service::{Action, Body, DRAIN_AT_MOST, Decision, Echo, Pause, Report, Route, Served, Stream};
 
 use crate::{
     Buffers, Context, Step,

@@ -1,5 +1,7 @@
 //! A session on simulated time: bytes in, steps and bytes out, no socket and no sleep.
 
+#![allow(clippy::unwrap_used, reason = "what fails here should fail the test")]
+
 use std::{
     net::SocketAddr,
     sync::{
