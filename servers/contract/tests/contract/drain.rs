@@ -167,7 +167,7 @@ fn a_second_signal_ends_it_at_once(backend: Backend) {
 }
 
 /// Tells a server that has an admin port to end, and waits until it knows.
-fn drain(server: &Server, signal: Signal) {
+pub(crate) fn drain(server: &Server, signal: Signal) {
     server.signal(signal);
     eventually("503 from /healthz", || {
         (server.connect_admin().get("/healthz").head.status == 503).then_some(())
@@ -175,7 +175,7 @@ fn drain(server: &Server, signal: Signal) {
 }
 
 /// A request that has begun, as its invitation to send five bytes proves.
-fn in_flight(server: &Server) -> Client {
+pub(crate) fn in_flight(server: &Server) -> Client {
     let mut client = server.connect();
     let head = "POST /anything HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n";
     client.send(format!("{head}Content-Length: 5\r\n\r\n")).interim(100);

@@ -3,9 +3,11 @@
 use std::net::TcpListener;
 use std::os::fd::AsFd;
 
-use contract::{Backend, Client, Program, Server, on_every_backend};
+use contract::{Backend, Program, Server, on_every_backend};
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::process::Signal;
+
+use crate::drain::{drain, in_flight};
 
 on_every_backend!(
     the_line_at_start_says_what_bounds_it,
@@ -117,17 +119,18 @@ fn a_socket_handed_over_is_listened_on(backend: Backend) {
 
 fn a_socket_handed_over_keeps_its_backlog(backend: Backend) {
     let ours = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut first = Program::new(backend).listen_fd(ours.try_clone().unwrap()).start();
-    first.connect().get("/healthz").status(200);
-    first.signal(Signal::STOP);
-    let mut client = first.connect();
-    client.send("GET /bytes/5 HTTP/1.1\r\nHost: a\r\n\r\n");
-    first.signal(Signal::TERM);
-    first.signal(Signal::CONT);
+    let share = || Program::new(backend).listen_fd(ours.try_clone().unwrap()).with_admin();
+    let mut first = share().start();
+    let mut last = in_flight(&first);
+    drain(&first, Signal::TERM);
+    // Whoever comes now is left to those who share the socket.
+    let mut early = first.connect();
+    early.send("GET /bytes/5 HTTP/1.1\r\nHost: a\r\n\r\n");
+    last.send("hello").last_answer().status(200);
     first.exits(0);
-    let next = Program::new(backend).listen_fd(ours.try_clone().unwrap()).start();
-    client.answer().status(200).field("content-length", "5");
-    Client::connect(backend, next.address(), None).get("/healthz").status(200);
+    let next = share().start();
+    assert_eq!(early.answer().status(200).by_length().body.len(), 5);
+    next.connect().get("/healthz").status(200);
 }
 
 /// An address where nobody listens.
