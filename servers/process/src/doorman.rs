@@ -13,10 +13,7 @@ use std::{
 
 use session::Context;
 
-/// How many refused sockets may linger: half of the descriptors that are kept in reserve.
-const LINGER_AT_MOST: usize = 32;
-
-/// How long each may.
+/// How long a refused socket may linger.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Refuses connections without a session, and without making the acceptor wait.
@@ -31,8 +28,9 @@ pub struct Doorman {
 }
 
 impl Doorman {
-    pub(crate) fn start(context: Arc<Context>) -> std::io::Result<Self> {
-        let (lingering, refused) = sync_channel(LINGER_AT_MOST);
+    /// Lets `at_most` refused sockets linger, and the one that is being read.
+    pub(crate) fn start(context: Arc<Context>, at_most: usize) -> std::io::Result<Self> {
+        let (lingering, refused) = sync_channel(at_most);
         let thread = thread::Builder::new().name("doorman".to_owned());
         thread.spawn(move || linger(&refused))?;
         Ok(Self { lingering, context: Handle(context) })

@@ -27,6 +27,8 @@ pub struct Bounds {
     pub bounded_by: String,
     /// Connections to the upstream, of the whole process; 0 without `--upstream`.
     pub upstream_connections: usize,
+    /// Descriptors kept back for what is no connection.
+    pub reserve: usize,
 }
 
 /// `--max-connections` asks for more than there is.
@@ -103,6 +105,7 @@ fn work_out(asked: &Asked, each: Footprint, kernel: &Kernel) -> Result<Bounds, L
         max_connections: usize::try_from(max).unwrap_or(usize::MAX),
         bounded_by,
         upstream_connections: usize::try_from(upstream).unwrap_or(usize::MAX),
+        reserve: usize::try_from(reserve(kernel.descriptors.unwrap_or(u64::MAX))).unwrap_or(0),
     })
 }
 

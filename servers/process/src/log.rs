@@ -160,6 +160,7 @@ mod tests {
             max_connections: 9,
             bounded_by: "RLIMIT_NOFILE 16".to_owned(),
             upstream_connections: 0,
+            reserve: 64,
         };
         let address = "127.0.0.1:41234".parse().unwrap();
         tracing::subscriber::with_default(subscriber, || announce(&backend, address, 2, &bounds));

@@ -61,7 +61,7 @@ impl Site {
             listener,
             workers,
             admission: Admission::new(bounds.max_connections, Arc::clone(&world.metrics)),
-            doorman: Arc::new(Doorman::start(Arc::clone(&context))?),
+            doorman: Arc::new(Doorman::start(Arc::clone(&context), bounds.reserve / 2)?),
             context,
             backend,
             bounds,
