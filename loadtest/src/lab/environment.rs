@@ -23,7 +23,7 @@ const SETTINGS: [&str; 7] = [
 ];
 
 /// The machine, its limits, the versions and the command.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Environment {
     /// When the comparison began, in UTC.
     pub(crate) time: String,

@@ -8,15 +8,18 @@ use std::fmt::Write;
 
 use crate::stats::Spread;
 
-const WIDTH: f64 = 960.0;
+/// Bars stand side by side on the page and lines have its whole width, so that both are given
+/// the size at which their letters come out alike.
+const BARS_WIDTH: f64 = 640.0;
+const LINES_WIDTH: f64 = 1200.0;
 const BAR_STEP: f64 = 46.0;
 const BAR_HEIGHT: f64 = 30.0;
 /// Where bars begin, right of the names, and where the longest ends, left of its figure.
-const BAR_LEFT: f64 = 170.0;
-const BAR_RIGHT: f64 = 690.0;
+const BAR_LEFT: f64 = 176.0;
+const BAR_RIGHT: f64 = 470.0;
 const LINES_HEIGHT: f64 = 520.0;
 /// The plot inside the line chart: left, right, top, bottom.
-const PLOT: (f64, f64, f64, f64) = (110.0, 780.0, 24.0, 450.0);
+const PLOT: (f64, f64, f64, f64) = (120.0, 960.0, 24.0, 450.0);
 const LABEL_STEP: f64 = 30.0;
 
 /// A bar: a backend's name, its place among the colours, its figure.
@@ -49,7 +52,7 @@ pub(super) fn bars(label: &str, unit: &str, bars: &[Bar<'_>]) -> String {
     let most = bars.iter().map(|bar| bar.spread.greatest).fold(0.0, f64::max);
     let x = |value: f64| BAR_LEFT + (BAR_RIGHT - BAR_LEFT) * (value / most).clamp(0.0, 1.0);
     let height = BAR_STEP * bars.len() as f64 + 8.0;
-    let mut svg = open(label, height);
+    let mut svg = open(label, BARS_WIDTH, height);
     for (index, Bar { name, place, spread }) in bars.iter().enumerate() {
         let top = 8.0 + BAR_STEP * index as f64;
         let (middle, text) = (top + BAR_HEIGHT / 2.0, top + BAR_HEIGHT / 2.0 + 8.0);
@@ -78,7 +81,7 @@ pub(super) fn bars(label: &str, unit: &str, bars: &[Bar<'_>]) -> String {
 }
 
 /// Lines over a logarithmic axis of connections; hollow points mark what is client-bound.
-pub(super) fn lines(label: &str, unit: &str, lines: &[Line<'_>]) -> String {
+pub(super) fn lines(label: &str, lines: &[Line<'_>]) -> String {
     let points = || lines.iter().flat_map(|line| &line.points);
     let most = nice_ceiling(points().map(|point| point.y).fold(0.0, f64::max));
     let first = points().map(|point| point.x).fold(f64::INFINITY, f64::min);
@@ -90,8 +93,8 @@ pub(super) fn lines(label: &str, unit: &str, lines: &[Line<'_>]) -> String {
         let x = left + (right - left) * across(point.x);
         (x, bottom - (bottom - top) * point.y / most)
     };
-    let mut svg = open(label, LINES_HEIGHT);
-    axes(&mut svg, unit, most, points(), at);
+    let mut svg = open(label, LINES_WIDTH, LINES_HEIGHT);
+    axes(&mut svg, most, points(), at);
     for line in lines {
         let path: Vec<String> = line
             .points
@@ -127,7 +130,6 @@ pub(super) fn lines(label: &str, unit: &str, lines: &[Line<'_>]) -> String {
 
 fn axes<'p>(
     svg: &mut String,
-    unit: &str,
     most: f64,
     points: impl Iterator<Item = &'p Point>,
     at: impl Fn(&Point) -> (f64, f64),
@@ -159,10 +161,9 @@ fn axes<'p>(
     }
     let _ = write!(
         svg,
-        "<text x='{:.0}' y='{:.0}' text-anchor='middle' class='axis'>connections · {}</text>",
+        "<text x='{:.0}' y='{:.0}' text-anchor='middle' class='axis'>connections</text>",
         f64::midpoint(left, right),
-        bottom + 60.0,
-        escape(unit)
+        bottom + 60.0
     );
 }
 
@@ -186,8 +187,8 @@ fn spread_labels<'l, 'r>(
     labels
 }
 
-fn open(label: &str, height: f64) -> String {
-    format!("<svg viewBox='0 0 {WIDTH:.0} {height:.0}' role='img' aria-label='{}'>", escape(label))
+fn open(label: &str, width: f64, height: f64) -> String {
+    format!("<svg viewBox='0 0 {width:.0} {height:.0}' role='img' aria-label='{}'>", escape(label))
 }
 
 /// Three significant digits, with separated thousands.
@@ -196,6 +197,7 @@ pub(super) fn short(value: f64) -> String {
         size if size >= 1000.0 => thousands(value),
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
+        0.0 => "0".to_owned(),
         _ => format!("{value:.2}"),
     }
 }
@@ -233,6 +235,7 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
+        assert_eq!(short(0.0), "0");
         assert_eq!(short(6.234), "6.23");
         assert_eq!(short(123.4), "123");
         assert_eq!(short(157_284.4), "157,284");

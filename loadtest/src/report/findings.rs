@@ -56,17 +56,19 @@ fn cpu_ranked(kind: &[Row<'_>]) -> Option<String> {
         kind.iter().filter_map(|row| Some((row, median(row)?))).collect();
     ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
     let ((best, least), others) = ranked.split_first()?;
-    let mut text = format!("{} needed the least CPU a request, {} µs", best.backend, short(*least));
+    let (mut tied, mut dearer) = (Vec::new(), Vec::new());
     for (row, _) in others {
         let Some(ratio) = ratio(pairs(row, best)) else { continue };
-        let (name, low, high) = (row.backend, ratio.low, ratio.high);
-        let compared = if ratio.is_tie() {
-            "is tied with it, at".to_owned()
-        } else {
-            format!("needed {:.2} times as much,", ratio.median)
-        };
-        // A String can always be written to.
-        let _ = write!(text, "; {name} {compared} {low:.2} to {high:.2}");
+        let times = format!("{:.2} ({:.2}–{:.2})", ratio.median, ratio.low, ratio.high);
+        let list = if ratio.is_tie() { &mut tied } else { &mut dearer };
+        list.push(format!("{} {times}", row.backend));
+    }
+    let mut text = format!("{} needed the least CPU a request, {} µs", best.backend, short(*least));
+    for (list, verdict) in [(tied, "tied with it"), (dearer, "times as much")] {
+        if !list.is_empty() {
+            // A String can always be written to.
+            let _ = write!(text, "; {verdict}: {}", list.join(", "));
+        }
     }
     Some(text)
 }
@@ -117,4 +119,51 @@ fn between(least: &str, greatest: &str) -> String {
 fn connections(count: usize) -> String {
     let count = thousands(count as f64);
     if count == "1" { "1 connection".to_owned() } else { format!("{count} connections") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::json::example;
+
+    #[test]
+    fn under_six_rounds_nothing_is_ranked() {
+        let results = example(5, &[("threads", 12.0), ("mio", 6.0)]);
+        assert_eq!(
+            findings(&results),
+            [
+                "echo, 64 connections: a request cost the server 6.00 to 12.0 µs of CPU, \
+                 and 100,000 requests were answered a second.",
+                "With 64 connections held, each took 2.00 KiB.",
+            ]
+        );
+    }
+
+    #[test]
+    fn six_rounds_are_ranked_by_the_ratios_of_their_rounds() {
+        let results = example(6, &[("threads", 12.0), ("mio", 6.0), ("may", 6.0)]);
+        assert_eq!(
+            findings(&results)[0],
+            "echo, 64 connections: mio needed the least CPU a request, 6.00 µs; \
+             tied with it: may 1.00 (1.00–1.00); times as much: threads 2.00 (2.00–2.00)."
+        );
+    }
+
+    #[test]
+    fn what_went_wrong_is_told() {
+        let mut results = example(1, &[("mio", 6.0), ("may", 6.0), ("actix", 6.0)]);
+        let [mio, may, actix] = &mut results.cells[..] else { panic!("three cells") };
+        (mio.measured, mio.failure) = (None, Some("no luck".to_owned()));
+        let may = may.measured.as_mut().expect("measured");
+        may.errors.insert("reset".to_owned(), 3);
+        actix.measured.as_mut().expect("measured").client_bound = true;
+        assert_eq!(
+            findings(&results)[2..],
+            [
+                "mio, echo, 64 connections: could not be measured: no luck.",
+                "may, echo, 64 connections: errors: reset 3.",
+                "actix, echo, 64 connections: client-bound, the server could do more.",
+            ]
+        );
+    }
 }

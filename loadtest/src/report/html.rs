@@ -126,7 +126,7 @@ fn throughput(rows: &[Row<'_>]) -> String {
         }
     }
     lines.sort_by_key(|line| line.place);
-    charts::lines("Requests a second over connections", "requests a second", &lines)
+    charts::lines("Requests a second over connections", &lines)
 }
 
 fn cells(row: &Row<'_>) -> [String; 11] {

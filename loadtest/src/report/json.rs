@@ -55,7 +55,7 @@ pub(crate) struct Record {
 }
 
 /// What was measured. Keys that end in a unit are in that unit.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Measured {
     /// Right answers in the window, and how many a second.
     pub(crate) requests: u64,
@@ -175,4 +175,35 @@ pub(crate) fn summary(url: &Url, connections: usize, summary: &Summary) -> anyho
         object.insert("client_bound".to_owned(), summary.client_bound().into());
     }
     Ok(serde_json::to_string_pretty(&value)? + "\n")
+}
+
+/// Results in which every backend used so much CPU a request, in every round, in µs.
+#[cfg(test)]
+pub(crate) fn example(rounds: usize, backends: &[(&str, f64)]) -> Results {
+    let record = |round, backend: &str, cpu: f64| Record {
+        backend: backend.to_owned(),
+        scenario: "echo".to_owned(),
+        connections: 64,
+        mode: "closed".to_owned(),
+        round,
+        measured: Some(Measured {
+            requests: 100_000,
+            requests_per_second: 100_000.0,
+            server_cpu_us_per_request: Some(cpu),
+            pss_kib_per_connection: Some(2.0),
+            ..Measured::default()
+        }),
+        failure: None,
+    };
+    Results {
+        schema: SCHEMA,
+        environment: Environment::default(),
+        seed: 7,
+        rounds,
+        warm_up_seconds: 0.5,
+        window_seconds: 1.0,
+        cells: (1..=rounds)
+            .flat_map(|round| backends.iter().map(move |(name, cpu)| record(round, name, *cpu)))
+            .collect(),
+    }
 }

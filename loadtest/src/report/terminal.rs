@@ -97,7 +97,7 @@ pub(super) fn cells(row: &Row<'_>) -> [String; 12] {
         median.map_or_else(|| "-".to_owned(), |spread| microseconds(spread.median))
     };
     let remark = match (row.failure(), row.limit()) {
-        (Some(_), _) => "failed, see below",
+        (Some(_), _) => "failed",
         (None, Some(limit)) => limit,
         (None, None) => "",
     };
