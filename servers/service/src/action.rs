@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use http::{Response, header, request::Parts};
+use http::{HeaderValue, Response, Version, header, request::Parts};
 use serde::Serialize;
 
-use crate::{Body, Route, respond};
+use crate::{Body, DRAIN_AT_MOST, Route, respond};
 
 /// What to do with a request, and what to count it as.
 #[derive(Debug)]
@@ -166,6 +166,19 @@ pub(crate) fn content_length(head: &Parts) -> Option<u64> {
     }
     let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     Some(length.and_then(|digits| digits.parse().ok()).unwrap_or(0))
+}
+
+/// Whether an answer that does not wait for the content can't let the connection go on: so much
+/// would have to be read first, or nobody knows whether it will come (RFC 9110, section 10.1.1).
+pub(crate) fn leaves_much_unread(head: &Parts) -> bool {
+    let length = content_length(head);
+    let expects = || {
+        let expectation = head.headers.get(header::EXPECT);
+        let continues =
+            |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+        head.version >= Version::HTTP_11 && expectation.is_some_and(continues)
+    };
+    length.is_some_and(|length| length > DRAIN_AT_MOST) || length != Some(0) && expects()
 }
 
 /// A request as its report shows it.

@@ -4,14 +4,16 @@ use http::{Method, Response, StatusCode, Version, header, request::Parts, uri::A
 
 use crate::{Body, respond::refuse};
 
-/// Checks the target's form and `Host`. What is wrong is an answer, with which the connection
-/// must end.
+/// Checks the target's form, `Host` and the transfer coding. What is wrong is an answer, with
+/// which the connection must end.
 pub(crate) fn refusal(head: &Parts) -> Option<Response<Body>> {
     if head.method == Method::CONNECT {
         return Some(refuse(StatusCode::NOT_IMPLEMENTED, "this server opens no tunnels"));
     }
-    let why = target(head).and_then(|()| host(head)).err()?;
-    Some(refuse(StatusCode::BAD_REQUEST, why))
+    if let Err(why) = target(head).and_then(|()| host(head)) {
+        return Some(refuse(StatusCode::BAD_REQUEST, why));
+    }
+    coding(head)
 }
 
 /// The four forms of a target (RFC 9112, section 3.2), of which authority-form is CONNECT's.
@@ -36,6 +38,20 @@ fn target(head: &Parts) -> Result<(), &'static str> {
         })
     });
     if plain { Ok(()) } else { Err("the request target holds a character that must be escaped") }
+}
+
+/// Chunked, once, and no other coding (RFC 9112, section 6.1): `hyper` looks at the last only.
+fn coding(head: &Parts) -> Option<Response<Body>> {
+    let values = head.headers.get_all(header::TRANSFER_ENCODING).into_iter();
+    let codings = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let (chunked, unknown): (Vec<_>, Vec<_>) =
+        codings.map(<[u8]>::trim_ascii).partition(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+    if unknown.iter().any(|coding| !coding.is_empty()) {
+        let why = "the only transfer coding known here is chunked";
+        return Some(refuse(StatusCode::NOT_IMPLEMENTED, why));
+    }
+    let why = "Transfer-Encoding must end in chunked, once, and needs HTTP/1.1";
+    (chunked.len() > 1).then(|| refuse(StatusCode::BAD_REQUEST, why))
 }
 
 /// Exactly one `Host`, and a host (RFC 9112, section 3.2); an HTTP/1.0 client may leave it out.
@@ -116,5 +132,26 @@ mod tests {
             assert_eq!(check(method, target, &["a"]), Err(StatusCode::BAD_REQUEST), "{target}");
         }
         assert_eq!(check("CONNECT", "a:80", &["a"]), Err(StatusCode::NOT_IMPLEMENTED));
+    }
+
+    #[test]
+    fn codings() {
+        let check = |values: &[&'static str]| {
+            let mut request = Request::builder().uri("/").header(header::HOST, "a");
+            for value in values {
+                request = request.header(header::TRANSFER_ENCODING, *value);
+            }
+            let head = request.body(()).unwrap().into_parts().0;
+            refusal(&head).map(|response| response.status())
+        };
+        for good in [&[][..], &["chunked"], &["Chunked"], &["chunked,"]] {
+            assert_eq!(check(good), None, "{good:?}");
+        }
+        for twice in [&["chunked, chunked"][..], &["chunked", "chunked"]] {
+            assert_eq!(check(twice), Some(StatusCode::BAD_REQUEST), "{twice:?}");
+        }
+        for unknown in [&["gzip, chunked"][..], &["gzip", "chunked"], &["xchunked"]] {
+            assert_eq!(check(unknown), Some(StatusCode::NOT_IMPLEMENTED), "{unknown:?}");
+        }
     }
 }

@@ -27,13 +27,16 @@ use std::sync::Arc;
 pub use action::{Action, Decision, Echo, Pause, Report, Served, Stream};
 pub use body::Body;
 pub use duration::parse as parse_duration;
-pub use respond::{close, refuse, saturated};
+pub use respond::{announce, close, malformed, refuse, saturated, too_large, too_slow};
 pub use route::Route;
 
-use http::{Method, request::Parts};
+use http::{HeaderValue, Method, Response, header, request::Parts};
 
 /// What a consumed body may measure if no limit is set, in bytes: 64 MiB.
 const CONSUME_AT_MOST: u64 = 64 << 20;
+
+/// How much of a request may be read for nothing once its answer is out, in bytes.
+pub const DRAIN_AT_MOST: u64 = 256 * 1024;
 
 /// Which of its faces the service shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +63,7 @@ pub trait Process: Send + Sync {
 /// Decides. One for the whole process, shared by all its connections.
 pub struct Service {
     backend: &'static str,
+    signature: HeaderValue,
     mode: Mode,
     /// Whether there is somewhere to forward to.
     has_upstream: bool,
@@ -78,13 +82,20 @@ impl Service {
         max_body_bytes: Option<u64>,
         process: Arc<dyn Process>,
     ) -> Self {
-        Self { backend, mode, has_upstream, max_body_bytes, process }
+        let signature = HeaderValue::try_from(format!("five-ways/{backend}"));
+        let signature = signature.unwrap_or(HeaderValue::from_static("five-ways"));
+        Self { backend, signature, mode, has_upstream, max_body_bytes, process }
     }
 
     /// The name of the backend, such as `mio`.
     #[must_use]
     pub fn backend(&self) -> &'static str {
         self.backend
+    }
+
+    /// Says in an answer who sends it, for a codec that does not.
+    pub fn sign<B>(&self, response: &mut Response<B>) {
+        response.headers_mut().insert(header::SERVER, self.signature.clone());
     }
 
     /// Decides what to do with a request.
@@ -112,7 +123,10 @@ impl Service {
             Action::Report(_) => Some(self.max_body_bytes.unwrap_or(CONSUME_AT_MOST)),
             Action::Respond(_) | Action::Stream(_) => None,
         };
-        let Some(limit) = decision.content_limit else { return decision };
+        let Some(limit) = decision.content_limit else {
+            decision.close |= action::leaves_much_unread(head);
+            return decision;
+        };
         match action::content_length(head) {
             Some(length) if length > limit => {
                 Decision::last(decision.route, respond::content_too_large(limit))

@@ -29,6 +29,33 @@ pub fn saturated() -> Response<Body> {
     refuse(StatusCode::SERVICE_UNAVAILABLE, "this server has as many connections as it may have")
 }
 
+/// The refusal of a request that began and did not end in time.
+#[must_use]
+pub fn too_slow() -> Response<Body> {
+    refuse(StatusCode::REQUEST_TIMEOUT, "the request took too long")
+}
+
+/// The refusal of content that turned out to be more than the service takes.
+#[must_use]
+pub fn too_large() -> Response<Body> {
+    let why = "the content is larger than this server takes";
+    refuse(StatusCode::PAYLOAD_TOO_LARGE, why)
+}
+
+/// The refusal of content that can't be understood.
+#[must_use]
+pub fn malformed(why: &str) -> Response<Body> {
+    refuse(StatusCode::BAD_REQUEST, why)
+}
+
+/// Says how long the content would be that is not sent, as to HEAD, for a codec that only says so
+/// of content that it sees.
+pub fn announce<B>(response: &mut Response<B>, length: u64) {
+    if !matches!(response.status().as_u16(), 204 | 304) {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+}
+
 /// Marks an answer as the connection's last, for a codec that is told so by a field.
 pub fn close<B>(response: &mut Response<B>) {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -1,0 +1,154 @@
+//! One connection over `http1`, from top to bottom: the task that owns it does what the session
+//! says, and yields while it waits.
+
+use std::{
+    future::poll_fn,
+    io::{self, ErrorKind, IoSlice, Write},
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    thread,
+    time::Instant,
+};
+
+use session::{Buffers, Identity, Session, Step};
+use tokio::{
+    io::{AsyncRead, AsyncWriteExt, ReadBuf},
+    net::TcpStream,
+};
+
+use crate::{alarm::Alarm, server::Shared};
+
+/// Serves a connection until it closes.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    origin: SocketAddr,
+    number: u64,
+) -> io::Result<()> {
+    process::listener::prepare(&stream)?;
+    let identity = Identity { origin, number, worker: ("task", number) };
+    let session = Session::new(shared.site.context.clone(), identity, Instant::now());
+    let alarm = Alarm::new(session.deadline());
+    Connection { shared, stream, session, buffers: None, alarm, draining: false }.run().await
+}
+
+struct Connection {
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    session: Session,
+    /// Borrowed while something is in flight.
+    buffers: Option<Box<Buffers>>,
+    alarm: Alarm,
+    /// Whether the session knows that the process is on its way out.
+    draining: bool,
+}
+
+impl Connection {
+    async fn run(mut self) -> io::Result<()> {
+        loop {
+            let now = Instant::now();
+            if self.shared.site.is_draining() {
+                self.draining = true;
+                self.session.drain(now);
+            }
+            let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
+            match self.session.step(buffers, now) {
+                Step::Read => self.read().await?,
+                Step::Write => self.write().await?,
+                Step::Wait(_) => poll_fn(|cx| self.poll_deadline(cx)).await,
+                Step::Block(time) => thread::sleep(time),
+                Step::Burn(time) => process::burn(time),
+                Step::HalfClose => self.stream.shutdown().await?,
+                Step::Close => return Ok(()),
+            }
+        }
+    }
+
+    /// Yields until something arrives, the deadline passes, or the drain says: look around.
+    async fn read(&mut self) -> io::Result<()> {
+        if let Some(idle) = self.buffers.take_if(|buffers| buffers.are_empty()) {
+            self.shared.buffers.give_back(idle);
+        }
+        let read = poll_fn(|cx| match self.poll_read(cx) {
+            Poll::Pending if self.shared.site.is_draining() && !self.draining => {
+                Poll::Ready(Err(ErrorKind::Interrupted.into()))
+            }
+            Poll::Pending => self.poll_deadline(cx).map(|()| Err(ErrorKind::WouldBlock.into())),
+            done => done,
+        });
+        match read.await {
+            Ok(0) => self.session.end_of_input(),
+            Ok(count) => self.session.received(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.timed_out(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Writes; yields only if the kernel takes nothing, until it does or has not for too long.
+    async fn write(&mut self) -> io::Result<()> {
+        let Some(buffers) = &mut self.buffers else { return Ok(()) };
+        match buffers.output.write_to(&mut Writer(&self.stream)) {
+            Ok(count) => self.session.sent(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let writable = poll_fn(|cx| match self.stream.poll_write_ready(cx) {
+                    Poll::Pending => self.poll_deadline(cx).map(|()| Ok(self.timed_out())),
+                    ready => ready,
+                });
+                writable.await?;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Waits for readiness without a buffer, and borrows one then.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        ready!(self.stream.poll_read_ready(cx))?;
+        let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
+        let mut space = ReadBuf::new(buffers.input.space());
+        // Where this fills less than the space, tokio knows that there is no more, and asks epoll.
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
+        let count = space.filled().len();
+        buffers.input.filled(count);
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.alarm.poll(cx, self.session.deadline())
+    }
+
+    fn timed_out(&mut self) {
+        let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
+        self.session.timed_out(buffers, Instant::now());
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(buffers) = self.buffers.take() {
+            self.shared.buffers.give_back(buffers);
+        }
+    }
+}
+
+/// A socket as `Output` wants it: what would have to wait fails instead.
+struct Writer<'a>(&'a TcpStream);
+
+impl Write for Writer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

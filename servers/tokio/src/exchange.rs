@@ -1,0 +1,109 @@
+//! What the socket, the handler and the answers of one connection tell each other.
+//!
+//! hyper owns all three and runs them in the connection's task, one after the other, so what they
+//! share is never contended. It is atomic since tasks move between workers, and relaxed since the
+//! runtime orders what they do.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use session::{Environment, Identity, Receipt};
+
+use crate::server::Shared;
+
+/// A connection's requests and answers, one after the other.
+pub(crate) struct Exchange {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) identity: Identity,
+    /// So far.
+    requests: AtomicU64,
+    stage: AtomicU8,
+    /// Whether somebody still reads content of the current request.
+    reading: AtomicBool,
+    /// Whether the connection has ended, and with it what was not complete.
+    over: AtomicBool,
+}
+
+/// The stages of a request: none, one that is not answered, one whose answer has yet to leave.
+const IDLE: u8 = 0;
+const BEGUN: u8 = 1;
+const ANSWERED: u8 = 2;
+
+impl Exchange {
+    pub(crate) fn new(shared: Arc<Shared>, identity: Identity) -> Self {
+        Self {
+            shared,
+            identity,
+            requests: AtomicU64::new(0),
+            stage: AtomicU8::new(IDLE),
+            reading: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    /// A request's head is complete, and perhaps there is content to read.
+    pub(crate) fn begin(&self, has_content: bool) {
+        self.requests.store(self.requests() + 1, Relaxed);
+        self.reading.store(has_content, Relaxed);
+        if self.stage.load(Relaxed) == IDLE {
+            self.environment().began();
+        }
+        self.stage.store(BEGUN, Relaxed);
+    }
+
+    /// The content is read, or nobody wants more of it.
+    pub(crate) fn content_ended(&self) {
+        self.reading.store(false, Relaxed);
+    }
+
+    /// hyper has the whole answer.
+    pub(crate) fn answered(&self, receipt: Receipt) {
+        if !self.over.load(Relaxed) {
+            receipt.settle(self.environment(), Instant::now());
+            self.stage.store(ANSWERED, Relaxed);
+        }
+    }
+
+    /// The socket has taken all that hyper had; whether that was the end of an answer.
+    pub(crate) fn flushed(&self) -> bool {
+        let answered = self.stage.load(Relaxed) == ANSWERED;
+        if answered {
+            self.stage.store(IDLE, Relaxed);
+            self.environment().ended();
+        }
+        answered
+    }
+
+    /// Nothing more will be read or written.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Relaxed);
+        if self.stage.swap(IDLE, Relaxed) != IDLE {
+            self.environment().ended();
+        }
+    }
+
+    /// How many requests there were, the current one included.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// Whether what arrives now is content.
+    pub(crate) fn reads_content(&self) -> bool {
+        self.reading.load(Relaxed)
+    }
+
+    pub(crate) fn environment(&self) -> &dyn Environment {
+        &*self.shared.site.context.environment
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
