@@ -83,8 +83,8 @@ impl Connection {
     }
 
     /// The process is on its way out.
-    pub(crate) fn on_drain(&mut self) {
-        self.session.drain(Instant::now());
+    pub(crate) fn on_drain(&mut self, now: Instant) {
+        self.session.drain(now);
     }
 
     /// Does what the session says until something has to be waited for. What that is follows from

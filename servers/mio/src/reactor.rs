@@ -12,7 +12,7 @@ use std::{
 };
 
 use mio::{Events, Interest, Poll, Token, Waker, net::TcpStream};
-use process::{Permit, Refusal, Site};
+use process::{Permit, Site};
 use session::{Identity, Pool, Session};
 use slab::Slab;
 
@@ -156,8 +156,9 @@ impl Reactor {
         }
         if !self.draining && self.site.is_draining() {
             self.draining = true;
+            let now = Instant::now();
             for (_, slot) in &mut self.connections {
-                slot.connection.on_drain();
+                slot.connection.on_drain(now);
                 self.timers.arm(slot.token, &mut slot.armed, slot.connection.deadline());
             }
         }
@@ -166,22 +167,23 @@ impl Reactor {
     /// Finds a place for a connection, or turns it away. What has arrived for it already, the
     /// kernel tells next.
     fn welcome(&mut self, Newcomer { mut stream, origin, permit }: Newcomer) {
+        let (now, number) = (Instant::now(), permit.number());
         let entry = self.connections.vacant_entry();
         self.generation = self.generation.wrapping_add(1);
         let token = Token(self.generation << PLACE_BITS | entry.key());
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut stream, token, interest) {
-            if let Some(refusal) = Refusal::of(&error) {
-                self.site.metrics().refused(refusal);
-            }
+        let (registry, interest) = (self.poll.registry(), Interest::READABLE | Interest::WRITABLE);
+        let prepared = process::listener::prepare(&stream);
+        if let Err(error) = prepared.and_then(|()| registry.register(&mut stream, token, interest))
+        {
+            tracing::debug!(number, %error, "cannot serve a connection");
             drop(permit);
             return self.site.doorman.refuse(stream);
         }
-        let identity = Identity { origin, number: permit.number(), worker: ("loop", self.number) };
-        let session = Session::new(Arc::clone(&self.site.context), identity, Instant::now());
+        let identity = Identity { origin, number, worker: ("loop", self.number) };
+        let session = Session::new(Arc::clone(&self.site.context), identity, now);
         let mut connection = Connection::new(stream, session, permit);
         if self.draining {
-            connection.on_drain();
+            connection.on_drain(now);
         }
         let mut armed = Armed::default();
         self.timers.arm(token, &mut armed, connection.deadline());
