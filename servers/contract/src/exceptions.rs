@@ -43,6 +43,46 @@ pub const SPACE_AFTER_CHUNK_SIZE: Exception = Exception {
     verdict: "not in the grammar, though common; harmless where nothing hides behind it",
 };
 
+/// A control character in a chunk's extension.
+pub const CONTROL_IN_CHUNK_EXTENSION: Exception = Exception {
+    id: "control-in-chunk-extension",
+    rfc: "RFC 9112, 7.1.1",
+    what: "passes over a chunk's extension without a look, but for bare CR and LF",
+    verdict: "not in the grammar, though an extension that means nothing must be ignored",
+};
+
+/// The same `Content-Length` twice.
+pub const EQUAL_LENGTHS: Exception = Exception {
+    id: "equal-lengths",
+    rfc: "RFC 9112, 6.3",
+    what: "makes one of two equal Content-Length fields before anyone sees them",
+    verdict: "permitted: equal values may be replaced by one",
+};
+
+/// A coding that is not known, where chunked is not the last.
+pub const UNKNOWN_CODING: Exception = Exception {
+    id: "unknown-coding",
+    rfc: "RFC 9112, 6.1 and 6.3",
+    what: "answers 400 in place of 501 to a Transfer-Encoding that does not end in chunked",
+    verdict: "permitted: 6.3 asks for 400 there, 6.1 for 501",
+};
+
+/// A fragment in the target.
+pub const FRAGMENT: Exception = Exception {
+    id: "fragment",
+    rfc: "RFC 9112, 3.2",
+    what: "drops a fragment before anyone sees it",
+    verdict: "contrary to a should: an invalid request line is to be refused",
+};
+
+/// A request line that is too long.
+pub const LONG_REQUEST_LINE: Exception = Exception {
+    id: "long-request-line",
+    rfc: "RFC 9110, 15.5.15",
+    what: "answers 431 to any head that is too large, in place of 414 to a long request line",
+    verdict: "contrary to a should of RFC 9112, 3: too long a target is to get 414",
+};
+
 /// A later minor version.
 pub const LATER_MINOR_VERSION: Exception = Exception {
     id: "later-minor-version",
@@ -57,6 +97,14 @@ pub const OTHER_MAJOR_VERSION: Exception = Exception {
     rfc: "RFC 9110, 15.6.6",
     what: "answers HTTP/2.0 with an empty 400 in place of 505",
     verdict: "permitted: 505 is one of the ways to refuse",
+};
+
+/// The preface of HTTP/2.
+pub const HTTP_2_PREFACE: Exception = Exception {
+    id: "http-2-preface",
+    rfc: "RFC 9113, 3.4",
+    what: "closes without a word on the preface of HTTP/2",
+    verdict: "permitted: it is no request of HTTP/1.1",
 };
 
 /// The version of an answer to HTTP/1.0.
@@ -96,8 +144,14 @@ pub const ALL: &[&Exception] = &[
     &LENGTH_BESIDE_CODING,
     &BARE_LF,
     &SPACE_AFTER_CHUNK_SIZE,
+    &CONTROL_IN_CHUNK_EXTENSION,
+    &EQUAL_LENGTHS,
+    &UNKNOWN_CODING,
+    &FRAGMENT,
+    &LONG_REQUEST_LINE,
     &LATER_MINOR_VERSION,
     &OTHER_MAJOR_VERSION,
+    &HTTP_2_PREFACE,
     &ANSWERS_1_0_AS_1_0,
     &NO_408,
     &SILENT_CLOSED_AT_ONCE,

@@ -95,13 +95,22 @@ macro_rules! on_every_backend {
 /// Asks until the answer is `Some`, for as long as [`PATIENCE`] lasts.
 ///
 /// For what a server does on its own, such as noticing that a connection has closed.
-pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+#[track_caller]
+pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    match patiently(ask) {
+        Some(answer) => answer,
+        None => panic!("{what}: not within {PATIENCE:?}"),
+    }
+}
+
+/// The same, where `None` at the end is an answer too.
+pub(crate) fn patiently<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(answer) = ask() {
+        let answer = ask();
+        if answer.is_some() || Instant::now() >= deadline {
             return answer;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::log::{self, Log};
-use crate::{Backend, Client, Program, eventually};
+use crate::{Backend, Client, Program, patiently};
 
 /// A server's process, listening. Dropping it kills it.
 #[derive(Debug)]
@@ -116,9 +116,11 @@ impl Server {
     /// Waits until it ends by itself; its exit code, unless a signal ended it.
     #[track_caller]
     pub fn ends(&mut self) -> Option<i32> {
-        let what = format!("{}: the end of the server", self.backend);
         let child = &mut self.child;
-        eventually(&what, || child.try_wait().expect("waiting for a child of ours")).code()
+        match patiently(|| child.try_wait().expect("waiting for a child of ours")) {
+            Some(status) => status.code(),
+            None => panic!("{}: it does not end\n{}", self.backend, self.log.tail()),
+        }
     }
 
     /// A line of `/proc/<id>/status`, such as `VmHWM`, in KiB.

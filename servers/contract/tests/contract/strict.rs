@@ -6,7 +6,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use contract::exceptions::{
-    BARE_LF, LENGTH_BESIDE_CODING, OTHER_MAJOR_VERSION, SPACE_AFTER_CHUNK_SIZE,
+    BARE_LF, CONTROL_IN_CHUNK_EXTENSION, EQUAL_LENGTHS, FRAGMENT, HTTP_2_PREFACE,
+    LENGTH_BESIDE_CODING, OTHER_MAJOR_VERSION, SPACE_AFTER_CHUNK_SIZE, UNKNOWN_CODING,
 };
 use contract::{Backend, Client, Exception, Server, on_every_backend};
 
@@ -17,7 +18,7 @@ struct Wrong {
     what: &'static str,
     bytes: &'static str,
     status: u16,
-    hyper: Option<(&'static Exception, u16)>,
+    hyper: Option<(&'static Exception, Option<u16>)>,
 }
 
 const fn wrong(what: &'static str, status: u16, bytes: &'static str) -> Wrong {
@@ -26,7 +27,11 @@ const fn wrong(what: &'static str, status: u16, bytes: &'static str) -> Wrong {
 
 impl Wrong {
     const fn but_hyper(self, exception: &'static Exception, status: u16) -> Self {
-        Self { hyper: Some((exception, status)), ..self }
+        Self { hyper: Some((exception, Some(status))), ..self }
+    }
+
+    const fn but_hyper_closes(self, exception: &'static Exception) -> Self {
+        Self { hyper: Some((exception, None)), ..self }
     }
 }
 
@@ -41,7 +46,8 @@ const LENGTHS: &[Wrong] = &[
     wrong("unequal lengths listed", 400, "Content-Length: 5, 6"),
     wrong("equal lengths listed", 400, "Content-Length: 5, 5"),
     wrong("unequal lengths", 400, "Content-Length: 5\r\nContent-Length: 6"),
-    wrong("equal lengths", 400, "Content-Length: 5\r\nContent-Length: 5"),
+    wrong("equal lengths", 400, "Content-Length: 5\r\nContent-Length: 5")
+        .but_hyper(&EQUAL_LENGTHS, 200),
 ];
 
 /// In place of the framing of a `POST` of no chunk.
@@ -58,7 +64,8 @@ const CODINGS: &[Wrong] = &[
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
     ),
     wrong("an unknown coding before chunked", 501, "Transfer-Encoding: gzip, chunked"),
-    wrong("a name close to chunked", 501, "Transfer-Encoding: xchunked"),
+    wrong("a name close to chunked", 501, "Transfer-Encoding: xchunked")
+        .but_hyper(&UNKNOWN_CODING, 400),
 ];
 
 /// Whole requests that end their lines wrongly.
@@ -109,7 +116,8 @@ const REQUESTS: &[Wrong] = &[
     wrong("a target with a space", 400, "GET /ec ho HTTP/1.1\r\nHost: a\r\n\r\n"),
     wrong("two spaces", 400, "GET  /echo HTTP/1.1\r\nHost: a\r\n\r\n"),
     wrong("a target without a slash", 400, "GET echo HTTP/1.1\r\nHost: a\r\n\r\n"),
-    wrong("a target with a fragment", 400, "GET /echo#part HTTP/1.1\r\nHost: a\r\n\r\n"),
+    wrong("a target with a fragment", 400, "GET /echo#part HTTP/1.1\r\nHost: a\r\n\r\n")
+        .but_hyper(&FRAGMENT, 200),
     wrong("asterisk with GET", 400, "GET * HTTP/1.1\r\nHost: a\r\n\r\n"),
     wrong("a version in lower case", 400, "GET /echo http/1.1\r\nHost: a\r\n\r\n"),
     wrong("a version with two digits", 400, "GET /echo HTTP/1.10\r\nHost: a\r\n\r\n"),
@@ -120,7 +128,7 @@ const REQUESTS: &[Wrong] = &[
     wrong("version 0.9", 505, "GET /echo HTTP/0.9\r\nHost: a\r\n\r\n")
         .but_hyper(&OTHER_MAJOR_VERSION, 400),
     wrong("the preface of HTTP/2", 505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-        .but_hyper(&OTHER_MAJOR_VERSION, 400),
+        .but_hyper_closes(&HTTP_2_PREFACE),
     wrong("TLS", 400, "\x16\x03\x01\x02\0\x01\0\x01\r\n\r\n"),
     wrong("no length", 400, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n"),
     wrong(
@@ -132,7 +140,8 @@ const REQUESTS: &[Wrong] = &[
         "an unknown coding",
         501,
         "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: five\r\n\r\n",
-    ),
+    )
+    .but_hyper(&UNKNOWN_CODING, 400),
     wrong("a space before the first field", 400, "GET /echo HTTP/1.1\r\n Host: a\r\n\r\n"),
     wrong("no Host", 400, "GET /echo HTTP/1.1\r\n\r\n"),
     wrong("no Host beside an absolute target", 400, "GET http://a/echo HTTP/1.1\r\n\r\n"),
@@ -156,7 +165,8 @@ const CHUNKS: &[Wrong] = &[
     wrong("more than the size says", 400, "3\r\nabcd\r\n0\r\n\r\n"),
     wrong("bare CR in an extension", 400, "3;a\rb\r\nabc\r\n0\r\n\r\n"),
     wrong("bare LF in an extension", 400, "3;a\nb\r\nabc\r\n0\r\n\r\n"),
-    wrong("NUL in an extension", 400, "3;a\0b\r\nabc\r\n0\r\n\r\n"),
+    wrong("NUL in an extension", 400, "3;a\0b\r\nabc\r\n0\r\n\r\n")
+        .but_hyper(&CONTROL_IN_CHUNK_EXTENSION, 200),
     wrong("a trailer that is none", 400, "0\r\nno colon\r\n\r\n"),
     wrong("a trailer with a space before the colon", 400, "0\r\nX : y\r\n\r\n"),
 ];
@@ -213,7 +223,9 @@ fn refuses(backend: Backend, before: &str, table: &[Wrong], after: &str) {
 fn is_refused(mut client: Client, wrong: &Wrong, request: &str) {
     client.send(request);
     let excused = wrong.hyper.filter(|(exception, _)| exception.excuses(client.backend()));
-    let status = excused.map_or(wrong.status, |(_, status)| status);
-    let answer = if status < 300 { client.answer() } else { client.refusal() };
-    answer.status(status);
+    match excused.map_or(Some(wrong.status), |(_, status)| status) {
+        Some(status) if status < 300 => drop(client.answer().status(status)),
+        Some(status) => drop(client.refusal().status(status)),
+        None => client.closes(),
+    }
 }
