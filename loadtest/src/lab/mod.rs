@@ -53,9 +53,8 @@ pub(crate) fn compare(options: &CompareOptions, open_files: u64) -> anyhow::Resu
     let out = output_folder(options)?;
     let cores = Cores::share_out().context("can't keep to a core")?;
     eprintln!(
-        "{} rounds of {} cells of {}, seed {seed}; generator on core {:?}, servers on {:?}",
+        "{} round(s), {} a cell, seed {seed}; generator on core {:?}, servers on {:?}",
         options.rounds,
-        options.backends.len() * options.scenarios.len() * options.connections.len(),
         humantime::format_duration(options.warm_up + options.duration),
         cores.generator,
         cores.server,

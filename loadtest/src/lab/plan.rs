@@ -48,6 +48,11 @@ impl Backend {
         }
     }
 
+    /// Whether it has a right answer to that. The floor's canned one suits `echo` only.
+    pub(crate) fn answers(self, scenario: Scenario) -> bool {
+        self != Self::Floor || scenario == Scenario::Echo
+    }
+
     /// The program, which stands beside this one, and its arguments but for `--listen`.
     pub(crate) fn program(self) -> (&'static str, &'static [&'static str]) {
         match self {
@@ -95,7 +100,8 @@ pub(crate) fn order(
     let mut cells = Vec::new();
     for &scenario in scenarios {
         for &connections in connections {
-            cells.extend(backends.iter().map(|&backend| Cell { backend, scenario, connections }));
+            let answering = backends.iter().filter(|backend| backend.answers(scenario));
+            cells.extend(answering.map(|&backend| Cell { backend, scenario, connections }));
         }
     }
     let mut random = fastrand::Rng::with_seed(seed);
@@ -131,9 +137,10 @@ mod tests {
     #[test]
     fn every_round_measures_every_cell_once() {
         let plan = plan(7);
-        assert_eq!(plan.len(), 3 * 7 * 4 * 2);
+        // Six backends in four scenarios, the floor in one, at two numbers of connections.
+        assert_eq!(plan.len(), 3 * (6 * 4 + 1) * 2);
         for (index, (round, cell)) in plan.iter().enumerate() {
-            assert_eq!(*round, 1 + index / 56, "rounds follow one another");
+            assert_eq!(*round, 1 + index / 50, "rounds follow one another");
             let same = plan.iter().filter(|other| **other == (*round, *cell)).count();
             assert_eq!(same, 1, "{cell:?} in round {round}");
         }

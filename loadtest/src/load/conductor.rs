@@ -1,5 +1,6 @@
 //! Leads all users of a test through its parts.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use crate::stats::Percentiles;
 
 /// How often an interrupt by the terminal is looked for.
 const INTERRUPT_CHECK: Duration = Duration::from_millis(50);
+
+/// How often the kernel is asked for its count.
+const ESTABLISHED_TRIES: usize = 5;
 
 /// Somebody who looks on at the moments that matter. No request is under way at the first, and
 /// none is counted any more at the last.
@@ -74,7 +78,7 @@ pub(super) async fn conduct(shared: &Shared, observer: &mut dyn Observer) -> Sum
     let _ = tokio::time::timeout(shared.load.connect_time_out, until(everyone)).await;
     let ramp_seconds = began.elapsed().as_secs_f64();
     let connected = shared.recorder.count_connected();
-    let established = count_established(shared.load.exchange.address);
+    let established = count_established(shared.load.exchange.address, connected);
     observer.held();
 
     shared.start.raise();
@@ -131,14 +135,24 @@ fn cpu_time() -> Duration {
     clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
 }
 
-/// How many connections to `address` the kernel calls established.
-fn count_established(address: SocketAddr) -> usize {
-    let table = if address.is_ipv4() { procfs::net::tcp() } else { procfs::net::tcp6() };
-    let established = procfs::net::TcpState::Established;
-    table.map_or(0, |entries| {
-        entries
-            .iter()
-            .filter(|entry| entry.remote_address == address && entry.state == established)
-            .count()
-    })
+/// How many connections to `address` the kernel calls established. Its table is read piece by
+/// piece while other sockets come and go, so it may show one twice or not at all: the same
+/// socket counts once, and a count that differs from the `expected` one is taken again.
+fn count_established(address: SocketAddr, expected: usize) -> usize {
+    let mut count = 0;
+    for _ in 0..ESTABLISHED_TRIES {
+        let table = if address.is_ipv4() { procfs::net::tcp() } else { procfs::net::tcp6() };
+        let sockets: HashSet<SocketAddr> = table
+            .into_iter()
+            .flatten()
+            .filter(|entry| entry.remote_address == address)
+            .filter(|entry| entry.state == procfs::net::TcpState::Established)
+            .map(|entry| entry.local_address)
+            .collect();
+        count = sockets.len();
+        if count == expected {
+            break;
+        }
+    }
+    count
 }

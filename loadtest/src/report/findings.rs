@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::charts::{short, thousands};
 use super::json::{Measured, Results};
-use super::rows::{Row, rows};
+use super::rows::{Row, failures, rows};
 use super::terminal::{ENOUGH_ROUNDS, errors};
 use crate::stats::ratio;
 
@@ -26,6 +26,8 @@ pub(super) fn findings(results: &Results) -> Vec<String> {
         findings.extend(cpu.map(|text| format!("{place}: {text}.")));
     }
     findings.extend(memory(&rows));
+    let failures = failures(results).into_iter();
+    findings.extend(failures.map(|(place, why)| format!("{place}: could not be measured: {why}.")));
     findings.extend(rows.iter().filter_map(trouble));
     findings
 }
@@ -97,9 +99,6 @@ fn memory(rows: &[Row<'_>]) -> Option<String> {
 
 fn trouble(row: &Row<'_>) -> Option<String> {
     let place = format!("{}, {}, {}", row.backend, row.scenario, connections(row.connections));
-    if let Some(failure) = row.failure() {
-        return Some(format!("{place}: could not be measured: {failure}."));
-    }
     let found = row.errors();
     if !found.is_empty() {
         return Some(format!("{place}: errors: {}.", errors(&found)));

@@ -49,9 +49,9 @@ impl<'r> Row<'r> {
         self.measured().find_map(|measured| measured.limit.as_deref())
     }
 
-    /// Why it could not be measured, if a round could not.
-    pub(crate) fn failure(&self) -> Option<&'r str> {
-        self.records.iter().find_map(|record| record.failure.as_deref())
+    /// Whether a round could not be measured.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.records.iter().any(|record| record.failure.is_some())
     }
 }
 
@@ -73,6 +73,28 @@ pub(crate) fn rows(results: &Results) -> Vec<Row<'_>> {
     rows
 }
 
+/// Every failure once, however many cells and rounds it befell: who failed where, and why.
+pub(crate) fn failures(results: &Results) -> Vec<(String, &str)> {
+    let mut failures: Vec<(Vec<&Record>, &str)> = Vec::new();
+    for record in &results.cells {
+        let Some(failure) = record.failure.as_deref() else { continue };
+        let same = |(records, other): &&mut (Vec<&Record>, &str)| {
+            *other == failure && records.iter().all(|other| other.backend == record.backend)
+        };
+        match failures.iter_mut().find(same) {
+            Some((records, _)) => records.push(record),
+            None => failures.push((vec![record], failure)),
+        }
+    }
+    let place = |records: Vec<&Record>| match records[..] {
+        [Record { backend, scenario, connections, .. }] => {
+            format!("{backend}, {scenario}, {connections} connections")
+        }
+        _ => format!("{} in {} cells", records[0].backend, records.len()),
+    };
+    failures.into_iter().map(|(records, failure)| (place(records), failure)).collect()
+}
+
 /// A backend's place in every report, which also gives it its colour.
 pub(crate) fn place(backend: &str) -> usize {
     let all = Backend::ALL;
@@ -82,4 +104,36 @@ pub(crate) fn place(backend: &str) -> usize {
 fn scenario_place(scenario: &str) -> usize {
     let all = crate::load::Scenario::ALL;
     all.iter().position(|known| known.name() == scenario).unwrap_or(all.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::json::example;
+
+    #[test]
+    fn rounds_come_together_in_the_order_of_the_reports() {
+        let results = example(3, &[("tokio", 8.0), ("threads", 12.0)]);
+        let rows = rows(&results);
+        let names: Vec<&str> = rows.iter().map(|row| row.backend).collect();
+        assert_eq!(names, ["threads", "tokio"]);
+        assert!(rows.iter().all(|row| row.measured().count() == 3));
+    }
+
+    #[test]
+    fn a_failure_is_told_once() {
+        let mut results = example(3, &[("mio", 6.0), ("may", 6.0)]);
+        for record in &mut results.cells {
+            if record.backend == "mio" || record.round == 2 {
+                record.failure = Some("no luck".to_owned());
+            }
+        }
+        assert_eq!(
+            failures(&results),
+            [
+                ("mio in 3 cells".to_owned(), "no luck"),
+                ("may, echo, 64 connections".to_owned(), "no luck")
+            ]
+        );
+    }
 }

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::findings::ENOUGH_CONNECTIONS;
 use super::json::{Measured, Results};
-use super::rows::{Row, rows};
+use super::rows::{Row, failures, rows};
 use crate::load::{Errors, Summary};
 use crate::stats::Spread;
 
@@ -81,10 +81,8 @@ pub(crate) fn table(results: &Results) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let mut text = format!("{}\n", table.trim_fmt());
-    for failure in rows.iter().filter_map(|row| Some((row, row.failure()?))) {
-        let (row, failure) = failure;
-        let Row { backend, scenario, connections, .. } = row;
-        let _ = writeln!(text, "\n{backend}, {scenario}, {connections} connections: {failure}");
+    for (place, failure) in failures(results) {
+        let _ = writeln!(text, "\n{place}: {failure}");
     }
     text.push_str(&caption(results));
     text
@@ -96,11 +94,7 @@ pub(super) fn cells(row: &Row<'_>) -> [String; 12] {
         let median = row.spread(|measured| Some(value(measured)));
         median.map_or_else(|| "-".to_owned(), |spread| microseconds(spread.median))
     };
-    let remark = match (row.failure(), row.limit()) {
-        (Some(_), _) => "failed",
-        (None, Some(limit)) => limit,
-        (None, None) => "",
-    };
+    let remark = if row.has_failed() { "failed" } else { row.limit().unwrap_or_default() };
     [
         row.scenario.to_owned(),
         row.connections.to_string(),
