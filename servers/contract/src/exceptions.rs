@@ -115,22 +115,6 @@ pub const ANSWERS_1_0_AS_1_0: Exception = Exception {
     verdict: "contrary to a should: a server sends the highest version that it conforms to",
 };
 
-/// A head that does not end in time.
-pub const NO_408: Exception = Exception {
-    id: "no-408",
-    rfc: "RFC 9110, 15.5.9",
-    what: "closes without a word when a head does not end in time",
-    verdict: "permitted: 408 is a may",
-};
-
-/// Idle connections when the server drains.
-pub const SILENT_CLOSED_AT_ONCE: Exception = Exception {
-    id: "silent-closed-at-once",
-    rfc: "RFC 9112, 9.6",
-    what: "closes connections between requests at once, without a second's grace",
-    verdict: "permitted: a client must be ready for a close at any time",
-};
-
 /// What `hyper` refuses before the service sees it.
 pub const UNSIGNED_REFUSAL: Exception = Exception {
     id: "unsigned-refusal",
@@ -153,8 +137,6 @@ pub const ALL: &[&Exception] = &[
     &OTHER_MAJOR_VERSION,
     &HTTP_2_PREFACE,
     &ANSWERS_1_0_AS_1_0,
-    &NO_408,
-    &SILENT_CLOSED_AT_ONCE,
     &UNSIGNED_REFUSAL,
 ];
 

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use contract::{Backend, Client, Program, Server, eventually, exceptions, on_every_backend};
+use contract::{Backend, Client, Program, Server, eventually, on_every_backend};
 use rustix::process::Signal;
 
 on_every_backend!(
@@ -73,9 +73,6 @@ fn idle_connections_close_and_do_not_count(backend: Backend) {
 }
 
 fn an_idle_connection_may_still_ask(backend: Backend) {
-    if exceptions::SILENT_CLOSED_AT_ONCE.excuses(backend) {
-        return;
-    }
     eventually("a request within the second of grace", || {
         let mut server = Program::new(backend).with_admin().start();
         let (mut silent, mut idle) = (server.connect(), server.connect());
@@ -103,9 +100,6 @@ fn a_request_on_its_way_is_answered(backend: Backend) {
     client.send("GET /bytes/5 HTTP/1.1\r\nHost: a\r\n\r\n");
     server.signal(Signal::TERM);
     server.signal(Signal::CONT);
-    if exceptions::SILENT_CLOSED_AT_ONCE.excuses(backend) && !client.says_more() {
-        return;
-    }
     client.answer().status(200).field("content-length", "5");
     client.closes();
     server.exits(0);

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::thread;
 use std::time::Duration;
 
-use contract::{Backend, Client, Program, Server, eventually, exceptions, on_every_backend};
+use contract::{Backend, Program, Server, eventually, on_every_backend};
 
 use crate::metrics::sample;
 
@@ -24,12 +24,12 @@ fn a_head_that_does_not_end_is_answered_by_408(backend: Backend) {
     for begin in ["G", "GET /bytes/5 HTTP/1.1\r\n", "GET /bytes/5 HTTP/1.1\r\nHost: a\r\n"] {
         let mut client = server.connect();
         client.send(begin);
-        times_out(&mut client, backend);
+        client.last_answer().status(408);
         // The same between requests.
         let mut client = server.connect();
         client.get("/healthz").status(200);
         client.send(begin);
-        times_out(&mut client, backend);
+        client.last_answer().status(408);
     }
 }
 
@@ -41,7 +41,7 @@ fn a_head_that_trickles_is_answered_by_408(backend: Backend) {
     while !client.has_news() && client.try_send("x").is_ok() {
         thread::sleep(Duration::from_millis(20));
     }
-    times_out(&mut client, backend);
+    client.last_answer().status(408);
 }
 
 fn a_body_that_stops_is_answered_by_408(backend: Backend) {
@@ -102,13 +102,4 @@ fn a_client_that_does_not_read_is_given_up(backend: Backend) {
     // The end may be a reset: there is nothing left to lose.
     let _ = client.stream().take(length).read_to_end(&mut rest);
     assert!((rest.len() as u64) < length, "{backend}: all of it was sent");
-}
-
-/// Reads the 408, or the silence that stands for it where `hyper` decides.
-fn times_out(client: &mut Client, backend: Backend) {
-    if exceptions::NO_408.excuses(backend) {
-        client.closes();
-    } else {
-        client.last_answer().status(408);
-    }
 }
