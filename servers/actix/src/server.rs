@@ -2,7 +2,8 @@
 
 use std::{
     io::{self, ErrorKind},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
+    os::fd::{AsRawFd, RawFd},
     pin::Pin,
     sync::Arc,
     task::{self, Poll, ready},
@@ -26,7 +27,7 @@ use crate::{
 pub(crate) fn run(system: &SystemRunner, site: Site) -> anyhow::Result<Outcome> {
     let site = Arc::new(site);
     system.block_on(accept(&site))?;
-    site.admission.wait_until_empty(site.drain_deadline());
+    drain(&site);
     Ok(Outcome { cut: site.requests_in_flight() })
 }
 
@@ -46,10 +47,18 @@ async fn accept(site: &Arc<Site>) -> anyhow::Result<()> {
     Ok(listener.send(Accept).await.context("the listener's actor has died")??)
 }
 
+/// Waits until every connection has closed, or the time for that is over. This thread's arbiter has
+/// nothing else to do any more.
+fn drain(site: &Site) {
+    site.listener.close();
+    site.admission.wait_until_empty(site.drain_deadline());
+}
+
 /// The actor that accepts.
 struct Listener {
+    /// The site's socket's. It goes before the socket does.
+    readiness: AsyncFd<RawFd>,
     site: Arc<Site>,
-    socket: AsyncFd<TcpListener>,
     /// The next in turn comes first.
     workers: Vec<Addr<Worker>>,
     pressure: Pressure,
@@ -59,10 +68,11 @@ struct Listener {
 
 impl Listener {
     fn open(site: &Arc<Site>, workers: Vec<Addr<Worker>>) -> io::Result<Self> {
-        let socket = site.listener.socket.try_clone()?;
-        // SAFETY: a `TcpListener` owns its one descriptor for as long as it lives.
-        let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE)? };
-        Ok(Self { socket, pressure: site.pressure(), site: Arc::clone(site), workers, pause: None })
+        let socket = site.listener.socket.as_raw_fd();
+        // SAFETY: the site's socket stays open while the site lives, which this is dropped before.
+        let readiness = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE)? };
+        let (site, pressure) = (Arc::clone(site), site.pressure());
+        Ok(Self { readiness, site, workers, pressure, pause: None })
     }
 
     /// Accepts until the process is told to end, and then what the backlog holds.
@@ -76,8 +86,11 @@ impl Listener {
             if draining && self.gives_up() {
                 return Poll::Ready(Ok(()));
             }
-            let accepted =
-                if draining { self.socket.get_ref().accept() } else { ready!(self.accept(task)) };
+            let accepted = if draining {
+                self.site.listener.socket.accept()
+            } else {
+                ready!(self.accept(task))
+            };
             match accepted {
                 Ok((stream, origin)) => self.admit(stream, origin),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Ready(Ok(())),
@@ -97,8 +110,8 @@ impl Listener {
     /// The next client, when there is one.
     fn accept(&self, task: &mut task::Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         loop {
-            let mut readiness = ready!(self.socket.poll_read_ready(task))?;
-            if let Ok(accepted) = readiness.try_io(|socket| socket.get_ref().accept()) {
+            let mut readiness = ready!(self.readiness.poll_read_ready(task))?;
+            if let Ok(accepted) = readiness.try_io(|_| self.site.listener.socket.accept()) {
                 return Poll::Ready(accepted);
             }
         }
