@@ -216,6 +216,10 @@ impl Described {
             let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
             headers.entry(name.as_str().to_owned()).or_default().push(value);
         }
+        if let Some(authority) = head.uri.authority() {
+            // Whatever `Host` says (RFC 9112, section 3.2.2).
+            headers.insert(header::HOST.as_str().to_owned(), vec![authority.to_string()]);
+        }
         let mut args: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(head.uri.query().unwrap_or("").as_bytes()) {
             args.entry(name.into_owned()).or_default().push(value.into_owned());
