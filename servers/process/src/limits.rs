@@ -17,6 +17,8 @@ use crate::{
 const MOST: u64 = 100_000;
 /// Descriptors and threads kept back for what isn't a connection: logs, loops, the admin port.
 const RESERVE: u64 = 64;
+/// Descriptors of an event loop: what it waits in, a second handle to that, and what wakes it.
+const PER_LOOP: u64 = 3;
 
 /// How much a server may have open at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +58,7 @@ pub fn bounds(options: &Options, backend: &Backend) -> Result<Bounds, LimitError
     let asked = Asked {
         connections: options.max_connections.map(|number| number as u64),
         workers: options.workers.map(|number| number as u64),
+        loops: if backend.per_connection.threads == 0 { workers(options) as u64 } else { 0 },
         upstream: options.upstream.as_ref().map_or(0, |_| options.upstream_connections as u64),
     };
     work_out(&asked, backend.per_connection, &Kernel::read())
@@ -72,6 +75,7 @@ pub fn workers(options: &Options) -> usize {
 struct Asked {
     connections: Option<u64>,
     workers: Option<u64>,
+    loops: u64,
     upstream: u64,
 }
 
@@ -83,7 +87,8 @@ struct Limit {
 
 fn work_out(asked: &Asked, each: Footprint, kernel: &Kernel) -> Result<Bounds, LimitError> {
     let upstream = asked.upstream.min(kernel.descriptors.map_or(u64::MAX, |all| all / 4));
-    let mut limits: Vec<Limit> = descriptors(each, kernel, upstream).into_iter().collect();
+    let kept = reserve(kernel.descriptors.unwrap_or(u64::MAX), asked.loops * PER_LOOP);
+    let mut limits: Vec<Limit> = descriptors(each, kernel, kept, upstream).into_iter().collect();
     let of_workers = of_workers(each, kernel);
     // A pool of fixed size takes its threads and their stacks once, however many connections queue.
     let pooled = each.threads > 0
@@ -105,17 +110,17 @@ fn work_out(asked: &Asked, each: Footprint, kernel: &Kernel) -> Result<Bounds, L
         max_connections: usize::try_from(max).unwrap_or(usize::MAX),
         bounded_by,
         upstream_connections: usize::try_from(upstream).unwrap_or(usize::MAX),
-        reserve: usize::try_from(reserve(kernel.descriptors.unwrap_or(u64::MAX))).unwrap_or(0),
+        reserve: usize::try_from(kept).unwrap_or(0),
     })
 }
 
-fn descriptors(each: Footprint, kernel: &Kernel, upstream: u64) -> Option<Limit> {
+fn descriptors(each: Footprint, kernel: &Kernel, kept: u64, upstream: u64) -> Option<Limit> {
     let all = kernel.descriptors?;
     let name = match upstream {
         0 => format!("RLIMIT_NOFILE {all}"),
         _ => format!("RLIMIT_NOFILE {all}, with {upstream} for the upstream,"),
     };
-    let connections = (all - reserve(all) - upstream).checked_div(each.descriptors)?;
+    let connections = all.saturating_sub(kept + upstream).checked_div(each.descriptors)?;
     Some(Limit { name, connections })
 }
 
@@ -133,15 +138,15 @@ fn of_workers(each: Footprint, kernel: &Kernel) -> Vec<Limit> {
     ];
     let threads = threads.into_iter().filter_map(|(name, free)| {
         let free = free?;
-        let connections = (free - reserve(free)).checked_div(each.threads)?;
+        let connections = (free - reserve(free, 0)).checked_div(each.threads)?;
         Some(Limit { name: format!("{name}, {free} left,"), connections })
     });
     maps.into_iter().chain(threads).collect()
 }
 
-/// [`RESERVE`], or an eighth where there are few.
-fn reserve(all: u64) -> u64 {
-    RESERVE.min(all / 8)
+/// [`RESERVE`]; or, where there are few, an eighth and what is known to be needed.
+fn reserve(all: u64, needed: u64) -> u64 {
+    RESERVE.min(all / 8 + needed)
 }
 
 #[cfg(test)]
@@ -151,7 +156,7 @@ mod tests {
     const LOOPS: Footprint = Footprint { descriptors: 1, maps: 0, threads: 0 };
     const COROUTINES: Footprint = Footprint { descriptors: 1, maps: 2, threads: 0 };
     const THREADS: Footprint = Footprint { descriptors: 1, maps: 4, threads: 1 };
-    const NOTHING: Asked = Asked { connections: None, workers: None, upstream: 0 };
+    const NOTHING: Asked = Asked { connections: None, workers: None, loops: 0, upstream: 0 };
 
     fn kernel() -> Kernel {
         Kernel {
@@ -186,7 +191,18 @@ mod tests {
     fn where_there_are_few_an_eighth_is_kept_back() {
         let few = Kernel { descriptors: Some(64), ..kernel() };
         expect(&NOTHING, LOOPS, &few, 56, "RLIMIT_NOFILE 64");
-        assert_eq!((reserve(511), reserve(512), reserve(7)), (63, 64, 0));
+        assert_eq!((reserve(511, 0), reserve(512, 0), reserve(7, 0)), (63, 64, 0));
+    }
+
+    #[test]
+    fn event_loops_have_their_descriptors() {
+        let loops = |loops| Asked { loops, ..NOTHING };
+        let few = Kernel { descriptors: Some(128), ..kernel() };
+        expect(&loops(2), LOOPS, &few, 106, "RLIMIT_NOFILE 128");
+        expect(&loops(16), LOOPS, &kernel(), 19_936, "RLIMIT_NOFILE 20000");
+        let too_few = Kernel { descriptors: Some(16), ..kernel() };
+        let error = work_out(&loops(16), LOOPS, &too_few).unwrap_err();
+        assert_eq!(error, LimitError::NoRoom("RLIMIT_NOFILE 16".to_owned()));
     }
 
     #[test]
