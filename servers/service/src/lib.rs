@@ -121,12 +121,12 @@ impl Service {
         decision.content_limit = match decision.action {
             Action::Echo(_) => self.max_body_bytes,
             Action::Report(_) => Some(self.max_body_bytes.unwrap_or(CONSUME_AT_MOST)),
-            Action::Respond(_) | Action::Stream(_) => None,
+            Action::Respond(_) | Action::Stream(_) => {
+                decision.close |= action::leaves_much_unread(head);
+                None
+            }
         };
-        let Some(limit) = decision.content_limit else {
-            decision.close |= action::leaves_much_unread(head);
-            return decision;
-        };
+        let Some(limit) = decision.content_limit else { return decision };
         match action::content_length(head) {
             Some(length) if length > limit => {
                 Decision::last(decision.route, respond::content_too_large(limit))

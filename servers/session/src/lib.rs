@@ -49,8 +49,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use http::StatusCode;
-use service::{Route, Service};
+use http::{Response, StatusCode};
+use service::{Body, Route, Service};
 
 pub use buffers::{Buffers, Pool};
 pub use deadline::{GRACE, LINGER, Timeouts};
@@ -94,17 +94,15 @@ pub trait Environment: Send + Sync {
 /// The whole answer to a connection that has no session: it is one too many.
 #[must_use]
 pub fn saturated(context: &Context, now: Instant) -> Vec<u8> {
-    let (head, body) = service::saturated().into_parts();
-    let environment = &context.environment;
-    let mut stamp = stamp::Stamp::default();
-    let stamp = stamp.at(now, context.service.backend(), || environment.wall_clock());
-    let mut codec = http1::server::Connection::new(context.limits);
-    let mut output = http1::Output::default();
-    codec.close_after();
-    codec.send_head(&head, Some(body.len()), stamp, &mut output);
-    body.for_each(|content| codec.send_content(content, &mut output));
-    codec.send_end(&mut output);
-    output.to_vec()
+    last_words(context, service::saturated(), now)
+}
+
+/// The whole answer to a head that did not end in time, for a codec that has none.
+#[must_use]
+pub fn too_slow(context: &Context, now: Instant) -> Vec<u8> {
+    let response = service::too_slow();
+    context.environment.answered(Route::Other, response.status(), Duration::ZERO);
+    last_words(context, response, now)
 }
 
 /// What all sessions of a process share.
@@ -117,4 +115,19 @@ pub struct Context {
     pub timeouts: Timeouts,
     /// The world.
     pub environment: Arc<dyn Environment>,
+}
+
+/// An answer as it stands on the wire, after which the connection ends.
+fn last_words(context: &Context, response: Response<Body>, now: Instant) -> Vec<u8> {
+    let (head, body) = response.into_parts();
+    let environment = &context.environment;
+    let mut stamp = stamp::Stamp::default();
+    let stamp = stamp.at(now, context.service.backend(), || environment.wall_clock());
+    let mut codec = http1::server::Connection::new(context.limits);
+    let mut output = http1::Output::default();
+    codec.close_after();
+    codec.send_head(&head, Some(body.len()), stamp, &mut output);
+    body.for_each(|content| codec.send_content(content, &mut output));
+    codec.send_end(&mut output);
+    output.to_vec()
 }

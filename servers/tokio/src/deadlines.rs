@@ -3,19 +3,19 @@
 //! hyper asks to read whenever it could go on, and only the socket knows since when nothing comes.
 //! What is waited for is derived from what the socket and the [`Exchange`] have seen:
 //!
-//! | waits for           | since                     | at the deadline |
-//! |---------------------|---------------------------|-----------------|
-//! | a request           | the last answer           | hyper closes    |
-//! | the rest of a head  | its first byte            | hyper closes    |
-//! | content             | the last of it            | the handler learns of it, and answers |
-//! | room for an answer  | the client took the last  | hyper closes    |
+//! | waits for          | since                    | at the deadline                       |
+//! |--------------------|--------------------------|---------------------------------------|
+//! | a request          | the last answer          | hyper closes                          |
+//! | the rest of a head | its first byte           | hyper closes, and this answers        |
+//! | content            | the last of it           | the handler learns of it, and answers |
+//! | room for an answer | the client took the last | hyper closes                          |
 
 use std::{
     io::{self, ErrorKind, IoSlice},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -34,17 +34,17 @@ pub(crate) struct Deadlines {
     exchange: Arc<Exchange>,
     alarm: Alarm,
     reading: Reading,
-    /// When the wait for bytes is over.
-    read_until: Instant,
+    /// When the wait for bytes is over, if there is one.
+    read_until: Option<Instant>,
     /// When the wait for room is over, if there is one.
     write_until: Option<Instant>,
-    /// The requests that had begun when something was last waited for.
+    /// The requests that had begun when this was last asked to read.
     requests: u64,
-    /// Whether anything has arrived since.
-    progress: bool,
     draining: bool,
     /// Bytes since they were last reported.
     moved: (u64, u64),
+    /// Whether a head did not end in time.
+    starved: bool,
     /// Whether the client has gone, or is given up.
     lost: bool,
 }
@@ -65,21 +65,26 @@ impl Deadlines {
             exchange,
             alarm: Alarm::new(read_until),
             reading: Reading::Idle,
-            read_until,
+            read_until: Some(read_until),
             write_until: None,
             requests: 0,
-            progress: false,
             draining: false,
             moved: (0, 0),
+            starved: false,
             lost: false,
         }
     }
 
     /// Parts with the client so that it can read the last answer: a socket that is closed with
     /// unread bytes is reset, and that can overtake the answer (RFC 9112, section 9.6).
-    pub(crate) async fn linger(mut self) -> io::Result<()> {
+    pub(crate) async fn part(mut self) -> io::Result<()> {
         if self.lost {
             return Ok(());
+        }
+        if self.starved {
+            let answer = session::too_slow(&self.exchange.shared.site.context, Instant::now());
+            // An empty buffer takes the whole of it.
+            self.moved.1 += self.stream.try_write(&answer)? as u64;
         }
         self.stream.shutdown().await?;
         let mut scrap = Vec::with_capacity(4096);
@@ -92,41 +97,60 @@ impl Deadlines {
         timeout(LINGER, discard).await.unwrap_or(Ok(()))
     }
 
-    /// Nothing has arrived: is that for too long?
-    fn poll_starved(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.set_read_deadline();
-        ready!(self.alarm.poll(cx, self.read_until));
-        // Content that is late can be answered; anything else can't.
-        self.lost = self.reading != Reading::Content;
-        Poll::Ready(Err(ErrorKind::TimedOut.into()))
-    }
-
-    /// Begins a new deadline where a new wait begins.
-    fn set_read_deadline(&mut self) {
-        let progress = std::mem::take(&mut self.progress);
+    /// Derives what the next bytes belong to, before they are read.
+    fn turn(&mut self) {
         let requests = self.exchange.requests();
-        let is_new_request = std::mem::replace(&mut self.requests, requests) != requests;
+        let is_next = std::mem::replace(&mut self.requests, requests) != requests;
         let reading = match self.reading {
             _ if self.exchange.reads_content() => Reading::Content,
-            Reading::Idle if progress && !is_new_request => Reading::Head,
-            Reading::Head if !is_new_request => Reading::Head,
+            Reading::Idle | Reading::Head if !is_next => return,
             _ => Reading::Idle,
         };
-        let draining = self.exchange.shared.site.is_draining();
-        let drain_begins = draining && !std::mem::replace(&mut self.draining, draining);
-        let options = &self.exchange.shared.site.options;
-        let begins = |time: Duration| Instant::now() + time;
-        if is_new_request || reading != self.reading || progress && reading == Reading::Content {
-            self.read_until = begins(match reading {
-                Reading::Idle if draining => GRACE.min(options.idle_timeout),
-                Reading::Idle => options.idle_timeout,
-                Reading::Head => options.header_timeout,
-                Reading::Content => options.body_timeout,
-            });
-        } else if drain_begins && reading == Reading::Idle {
-            self.read_until = self.read_until.min(begins(GRACE));
+        if is_next || reading != self.reading {
+            self.reading = reading;
+            self.read_until = None;
         }
-        self.reading = reading;
+    }
+
+    /// So many bytes have arrived.
+    fn received(&mut self, count: usize) {
+        self.moved.0 += count as u64;
+        match self.reading {
+            _ if count == 0 => return,
+            Reading::Idle => self.reading = Reading::Head,
+            // A head is timed as a whole, content by its progress.
+            Reading::Head => return,
+            Reading::Content => {}
+        }
+        self.read_until = None;
+    }
+
+    /// Nothing has arrived: is that for too long?
+    fn poll_starved(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let site = &self.exchange.shared.site;
+        let draining = site.is_draining();
+        if draining && !std::mem::replace(&mut self.draining, draining) {
+            // An idle connection has so long for another request, and not longer than before.
+            if let (Reading::Idle, Some(until)) = (self.reading, &mut self.read_until) {
+                *until = (*until).min(Instant::now() + GRACE);
+            }
+        }
+        let until = *self.read_until.get_or_insert_with(|| {
+            let time = match self.reading {
+                Reading::Idle if draining => GRACE.min(site.options.idle_timeout),
+                Reading::Idle => site.options.idle_timeout,
+                Reading::Head => site.options.header_timeout,
+                Reading::Content => site.options.body_timeout,
+            };
+            Instant::now() + time
+        });
+        ready!(self.alarm.poll(cx, until));
+        match self.reading {
+            Reading::Idle => self.lost = true,
+            Reading::Head => self.starved = true,
+            Reading::Content => {}
+        }
+        Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
 
     /// Notes what a write has come to; none of it is for how long?
@@ -163,6 +187,7 @@ impl Read for Deadlines {
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        this.turn();
         // SAFETY: tokio's `ReadBuf` writes no uninitialised bytes.
         let mut space = ReadBuf::uninit(unsafe { buffer.as_mut() });
         match Pin::new(&mut this.stream).poll_read(cx, &mut space) {
@@ -170,8 +195,7 @@ impl Read for Deadlines {
                 let count = space.filled().len();
                 // SAFETY: so many bytes are filled, and with that initialised.
                 unsafe { buffer.advance(count) };
-                this.moved.0 += count as u64;
-                this.progress = count > 0;
+                this.received(count);
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => {

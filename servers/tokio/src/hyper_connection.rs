@@ -71,7 +71,7 @@ pub(crate) async fn serve(
     let served = (&mut connection).await;
     exchange.end();
     // What hyper holds is given up first: its buffer, and an answer that broke off.
-    connection.into_parts().io.linger().await?;
+    connection.into_parts().io.part().await?;
     Ok(served?)
 }
 
@@ -189,17 +189,19 @@ impl Current {
 
     fn respond(self, response: Response<service::Body>) -> Response<Answer> {
         let (head, body) = response.into_parts();
-        let mut head = Response::from_parts(head, ());
-        if self.is_head {
-            service::announce(&mut head, body.len());
-            return self.send(head, Content::Unsent(Some(body.len())));
-        }
-        self.send(head, Content::Whole(body))
+        let content = match self.is_head {
+            true => Content::Unsent(Some(body.len())),
+            false => Content::Whole(body),
+        };
+        self.send(Response::from_parts(head, ()), content)
     }
 
     fn send(self, mut head: Response<()>, content: Content) -> Response<Answer> {
         let site = &self.exchange.shared.site;
         site.context.service.sign(&mut head);
+        if let Content::Unsent(Some(length)) = content {
+            service::announce(&mut head, length);
+        }
         // Without a length and without chunks, only the end of the connection can end content.
         let until_close = content.length().is_none() && self.version < Version::HTTP_11;
         if self.close || until_close || site.is_draining() {
