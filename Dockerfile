@@ -23,7 +23,7 @@ COPY --from=manifests /src .
 RUN cargo build --release --locked --workspace --bins
 COPY . .
 # The code may well be older than what was just built of its stand-ins.
-RUN find . -name '*.rs' -exec touch {} + \
+RUN find servers loadtest -name '*.rs' -exec touch {} + \
     && cargo build --release --locked --workspace --bins \
     && mkdir /programs \
     && cp target/release/server-threads target/release/server-mio target/release/server-may \
