@@ -13,7 +13,7 @@ use std::{
 };
 
 use thiserror::Error;
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 use crate::{
     backend::{Backend, VERSION},
@@ -37,10 +37,7 @@ pub enum LogError {
 pub fn init() -> Result<(), LogError> {
     let filter = env::var_os("RUST_LOG").unwrap_or_default();
     let filter = filter.into_string().map_err(|text| text.to_string_lossy().into_owned());
-    let filter = filter.and_then(|text| {
-        let builder = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
-        builder.parse(&text).map_err(|_| text)
-    });
+    let filter = filter.and_then(|text| filter_of(&text).map_err(|_| text));
     let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     tracing_subscriber::fmt()
         .with_env_filter(filter.map_err(LogError::Filter)?)
@@ -50,6 +47,13 @@ pub fn init() -> Result<(), LogError> {
         .map_err(|_| LogError::Twice)?;
     panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// What `text` lets through. A crate that reports every socket at `info` is heard only if it is
+/// named.
+fn filter_of(text: &str) -> Result<EnvFilter, ParseError> {
+    let text = if text.is_empty() { "info" } else { text };
+    EnvFilter::builder().parse(format!("may=warn,{text}"))
 }
 
 /// A panic is an event like any other, and no flood of them fills the log. It ends one connection,
@@ -117,6 +121,9 @@ impl OncePerSecond {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use tracing::Level;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
     use super::*;
 
     #[test]
@@ -130,6 +137,23 @@ mod tests {
         assert_eq!(at(5000), Some(0));
         assert_eq!(at(5999), None);
         assert_eq!(at(6000), Some(1));
+    }
+
+    #[test]
+    fn a_crate_that_reports_every_socket_is_heard_only_if_named() {
+        let shown = |text| {
+            let subscriber = tracing_subscriber::registry().with(filter_of(text).unwrap());
+            tracing::subscriber::with_default(subscriber, || {
+                (
+                    tracing::enabled!(target: "process", Level::INFO),
+                    tracing::enabled!(target: "may::io", Level::INFO),
+                )
+            })
+        };
+        assert_eq!(shown(""), (true, false));
+        assert_eq!(shown("info"), (true, false));
+        assert_eq!(shown("warn"), (false, false));
+        assert_eq!(shown("may=info"), (false, true));
     }
 
     #[derive(Clone, Default)]

@@ -1,0 +1,146 @@
+//! One connection, from top to bottom: the coroutine that owns it does what the session says, and
+//! yields while it waits.
+
+use std::{
+    io::{self, ErrorKind, Read},
+    net::{Shutdown, SocketAddr, TcpStream},
+    sync::Arc,
+    thread,
+    time::Instant,
+};
+
+use may::io::{CoIo, WaitIo};
+use rustix::event::epoll::EventFlags;
+use session::{Buffers, Identity, Session, Step};
+
+use crate::{
+    server::Shared,
+    timers::{self, Timer},
+};
+
+/// Events after which a read does not block: bytes, an end or an error.
+const READABLE: EventFlags =
+    EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::HUP).union(EventFlags::ERR);
+
+/// Events after which a write does not block: space or an error.
+const WRITABLE: EventFlags = EventFlags::OUT.union(EventFlags::HUP).union(EventFlags::ERR);
+
+/// Serves a connection until it closes.
+pub(crate) fn serve(
+    shared: &Shared,
+    events: &CoIo<Arc<TcpStream>>,
+    origin: SocketAddr,
+    number: u64,
+) -> io::Result<()> {
+    let stream = &**events.inner();
+    process::listener::prepare(stream)?;
+    let identity = Identity { origin, number, worker: ("coroutine", number) };
+    let context = shared.site.context.clone();
+    let session = Session::new(context, identity, Instant::now());
+    let timer = shared.timers.register(session.deadline(), number, events.waker());
+    let buffers = shared.buffers.borrow();
+    let ready = EventFlags::OUT;
+    Connection { shared, stream, events, session, buffers: Some(buffers), ready, timer }.run()
+}
+
+struct Connection<'a> {
+    shared: &'a Shared,
+    stream: &'a TcpStream,
+    /// Where the coroutine waits for it.
+    events: &'a CoIo<Arc<TcpStream>>,
+    session: Session,
+    /// Borrowed while something is in flight.
+    buffers: Option<Box<Buffers>>,
+    /// What the socket is ready for. It tells only once (`EPOLLET`), so this remembers.
+    ready: EventFlags,
+    timer: Timer<'a>,
+}
+
+impl Connection<'_> {
+    fn run(mut self) -> io::Result<()> {
+        loop {
+            let now = Instant::now();
+            if self.shared.site.is_draining() {
+                self.session.drain(now);
+            }
+            let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
+            match self.session.step(buffers, now) {
+                Step::Read => self.read(now)?,
+                Step::Write => self.write(now)?,
+                Step::Wait(until) => timers::sleep(until.saturating_duration_since(now)),
+                Step::Block(time) => thread::sleep(time),
+                Step::Burn(time) => process::burn(time),
+                Step::HalfClose => self.stream.shutdown(Shutdown::Write)?,
+                Step::Close => return Ok(()),
+            }
+        }
+    }
+
+    /// Yields until something arrives, the deadline passes, or the drain says: look around.
+    fn read(&mut self, now: Instant) -> io::Result<()> {
+        if let Some(idle) = self.buffers.take_if(|buffers| buffers.are_empty()) {
+            self.shared.buffers.give_back(idle);
+        }
+        if !self.wait(READABLE, now) {
+            self.timed_out();
+            return Ok(());
+        }
+        let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
+        let space = buffers.input.space();
+        let room = space.len();
+        match self.stream.read(space) {
+            Ok(0) => self.session.end_of_input(),
+            Ok(count) => {
+                if count < room {
+                    // That was all; for more there will be another event.
+                    self.ready.remove(EventFlags::IN);
+                }
+                buffers.input.filled(count);
+                self.session.received(count);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.ready.remove(READABLE),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Yields until the kernel has taken the output, or has not taken any for too long.
+    fn write(&mut self, now: Instant) -> io::Result<()> {
+        if !self.wait(WRITABLE, now) {
+            self.timed_out();
+            return Ok(());
+        }
+        let Some(buffers) = &mut self.buffers else { return Ok(()) };
+        match buffers.output.write_to(&mut self.stream) {
+            Ok(count) => self.session.sent(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.ready.remove(WRITABLE),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn timed_out(&mut self) {
+        let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
+        self.session.timed_out(buffers, Instant::now());
+    }
+
+    /// Yields until the socket is ready; or not ready, but there is another reason to look around.
+    fn wait(&mut self, events: EventFlags, now: Instant) -> bool {
+        if !self.ready.intersects(events) {
+            self.timer.set(self.session.deadline(), now);
+            // The bits of epoll are the lower 32.
+            self.ready |= EventFlags::from_bits_retain(self.events.wait_io() as u32);
+        }
+        self.ready.intersects(events)
+    }
+}
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        if let Some(buffers) = self.buffers.take() {
+            self.shared.buffers.give_back(buffers);
+        }
+    }
+}

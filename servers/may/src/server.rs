@@ -1,0 +1,142 @@
+//! Accept, admission, back-off, drain.
+
+use std::{
+    any::Any,
+    io::ErrorKind,
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::fd::AsRawFd,
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, anyhow};
+use may::{
+    coroutine::{Builder, JoinHandle},
+    go,
+    io::{CoIo, WaitIo},
+};
+use process::{Outcome, Permit, Pressure, Refusal, Site};
+
+use crate::{
+    connection,
+    timers::{self, Timers},
+};
+
+/// A connection's stack in words.
+const STACK: usize = 64 * 1024 / size_of::<usize>();
+
+/// How many stacks of connections that have closed wait for the next.
+const SPARE_STACKS: usize = 128;
+
+/// What the acceptor and all connections share.
+pub(crate) struct Shared {
+    pub(crate) site: Site,
+    pub(crate) buffers: session::Pool,
+    pub(crate) timers: Arc<Timers>,
+    listener: CoIo<TcpListener>,
+}
+
+/// Serves until the process is told to end, and every request has ended or was cut.
+pub(crate) fn run(site: Site) -> anyhow::Result<Outcome> {
+    configure(site.workers);
+    let listener = site.listener.socket.try_clone().context("cannot share the listener")?;
+    let shared = Arc::new(Shared {
+        buffers: session::Pool::new(site.context.limits),
+        timers: Timers::start().context("cannot start the timers")?,
+        listener: CoIo::new(listener).context("cannot watch the listener")?,
+        site,
+    });
+    let to_wake = Arc::clone(&shared);
+    shared.site.on_shutdown(move || {
+        to_wake.listener.waker().wakeup();
+        to_wake.timers.wake_all();
+    })?;
+    shared.site.announce()?;
+    let acceptor = Arc::clone(&shared);
+    let acceptor = go!(Builder::new(), move || accept(&acceptor))?;
+    acceptor.join().map_err(|_| anyhow!("the acceptor panicked"))??;
+    drain(&shared);
+    Ok(Outcome { cut: shared.site.requests_in_flight() })
+}
+
+/// Must come before the first coroutine: `may` starts its schedulers then.
+fn configure(workers: usize) {
+    let config = may::config();
+    config.set_workers(workers).set_stack_size(STACK).set_pool_capacity(SPARE_STACKS);
+    // The kernel knows better which core is free.
+    config.set_worker_pin(false);
+}
+
+/// Accepts until the process is told to end, and then what the backlog holds.
+fn accept(shared: &Arc<Shared>) -> anyhow::Result<()> {
+    let listener = &shared.site.listener;
+    let mut pressure = shared.site.pressure();
+    loop {
+        let draining = shared.site.is_draining();
+        if draining && listener.inherited {
+            return Ok(());
+        }
+        match listener.socket.accept() {
+            Ok((stream, origin)) => admit(shared, &mut pressure, stream, origin),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                if draining {
+                    listener.close();
+                    return Ok(());
+                }
+                shared.listener.wait_io();
+            }
+            Err(error) => timers::sleep(pressure.accept_failed(error)?),
+        }
+    }
+}
+
+/// Starts a coroutine for a connection, or turns it away.
+fn admit(shared: &Arc<Shared>, pressure: &mut Pressure, stream: TcpStream, origin: SocketAddr) {
+    let Some(permit) = shared.site.admission.admit() else {
+        return shared.site.doorman.refuse(stream);
+    };
+    // Where its events will be read.
+    let scheduler = stream.as_raw_fd() as usize;
+    let stream = Arc::new(stream);
+    let started = spawn(Builder::new().id(scheduler), {
+        let (shared, stream) = (Arc::clone(shared), Arc::clone(&stream));
+        move || serve(&shared, stream, origin, permit)
+    });
+    if started.is_ok() {
+        pressure.relieve();
+    } else {
+        // The coroutine that did not start has dropped its permit and its share of the socket.
+        if let Some(stream) = Arc::into_inner(stream) {
+            shared.site.doorman.refuse(stream);
+        }
+        timers::sleep(pressure.exhausted(Refusal::Stack));
+    }
+}
+
+/// Starts a coroutine. `may` panics if its stack can't be had.
+fn spawn(
+    builder: Builder,
+    job: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, Box<dyn Any + Send>> {
+    panic::catch_unwind(AssertUnwindSafe(|| go!(builder, job)))?
+        .map_err(|error| Box::new(error) as _)
+}
+
+/// One connection on its coroutine. Its error ends it and nothing else, and so does its panic:
+/// a coroutine that panics is unwound and no more.
+fn serve(shared: &Shared, stream: Arc<TcpStream>, origin: SocketAddr, permit: Permit) {
+    let number = permit.number();
+    let served = CoIo::new(stream)
+        .map_err(Into::into)
+        // The socket goes first: whoever sees the permit's place free can have the descriptor too.
+        .and_then(|stream| connection::serve(shared, &stream, origin, number));
+    if let Err(error) = served {
+        tracing::debug!(number, %error, "connection failed");
+    }
+    drop(permit);
+}
+
+/// Waits until every connection has closed, or the time for that is over.
+fn drain(shared: &Shared) {
+    shared.site.admission.wait_until_empty(shared.site.drain_deadline());
+}
