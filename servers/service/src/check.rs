@@ -42,6 +42,9 @@ fn target(head: &Parts) -> Result<(), &'static str> {
 
 /// Chunked, once, and no other coding (RFC 9112, section 6.1): `hyper` looks at the last only.
 fn coding(head: &Parts) -> Option<Response<Body>> {
+    if !head.headers.contains_key(header::TRANSFER_ENCODING) {
+        return None;
+    }
     let values = head.headers.get_all(header::TRANSFER_ENCODING).into_iter();
     let codings = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     let (chunked, unknown): (Vec<_>, Vec<_>) =
@@ -75,8 +78,11 @@ fn is_host_value(value: &[u8]) -> bool {
     let plain = value.iter().take_while(is_plain).count();
     match value.split_at(plain) {
         (name, []) => !name.is_empty(),
-        (name, [b':', port @ ..]) if !name.is_empty() && port.len() < 5 => {
-            port.iter().all(u8::is_ascii_digit)
+        (name, [b':', port @ ..]) if !name.is_empty() && port.len() <= 5 => {
+            let digit = |port: u32, digit: &u8| {
+                digit.is_ascii_digit().then(|| port * 10 + u32::from(digit - b'0'))
+            };
+            port.iter().try_fold(0, digit).is_some_and(|port| port <= u32::from(u16::MAX))
         }
         _ => Authority::try_from(value).is_ok_and(|host| is_host(&host)),
     }
@@ -110,12 +116,15 @@ mod tests {
 
     #[test]
     fn hosts() {
-        for good in ["a", "a.b:80", "127.0.0.1:8080", "[::1]", "[::1]:80", "", "a:", "a_b"] {
+        for good in
+            ["a", "a.b:80", "a:65535", "127.0.0.1:8080", "[::1]", "[::1]:80", "", "a:", "a_b"]
+        {
             assert_eq!(check("GET", "/", &[good]), Ok(()), "{good:?}");
         }
-        for bad in
-            ["a b", "a/b", "a@b", "a:x", "a:99999", "a,b", ":80", "[::1", "http://a", "a?b", "a#b"]
-        {
+        for bad in [
+            "a b", "a/b", "a@b", "a:x", "a:65536", "a:99999", "a,b", ":80", "[::1", "http://a",
+            "a?b", "a#b",
+        ] {
             assert_eq!(check("GET", "/", &[bad]), Err(StatusCode::BAD_REQUEST), "{bad:?}");
         }
         assert_eq!(check("GET", "/", &[]), Err(StatusCode::BAD_REQUEST));

@@ -45,8 +45,8 @@ pub(crate) struct Deadlines {
     moved: (u64, u64),
     /// Whether a head did not end in time.
     starved: bool,
-    /// Whether the client has gone, or is given up.
-    lost: bool,
+    /// Whether nothing more will come: the client said so, has gone, or is given up.
+    finished: bool,
 }
 
 /// What the next bytes belong to.
@@ -71,14 +71,14 @@ impl Deadlines {
             draining: false,
             moved: (0, 0),
             starved: false,
-            lost: false,
+            finished: false,
         }
     }
 
     /// Parts with the client so that it can read the last answer: a socket that is closed with
     /// unread bytes is reset, and that can overtake the answer (RFC 9112, section 9.6).
     pub(crate) async fn part(mut self) -> io::Result<()> {
-        if self.lost {
+        if self.finished {
             return Ok(());
         }
         if self.starved {
@@ -116,7 +116,10 @@ impl Deadlines {
     fn received(&mut self, count: usize) {
         self.moved.0 += count as u64;
         match self.reading {
-            _ if count == 0 => return,
+            _ if count == 0 => {
+                self.finished = true;
+                return;
+            }
             Reading::Idle => self.reading = Reading::Head,
             // A head is timed as a whole, content by its progress.
             Reading::Head => return,
@@ -146,7 +149,7 @@ impl Deadlines {
         });
         ready!(self.alarm.poll(cx, until));
         match self.reading {
-            Reading::Idle => self.lost = true,
+            Reading::Idle => self.finished = true,
             Reading::Head => self.starved = true,
             Reading::Content => {}
         }
@@ -163,14 +166,14 @@ impl Deadlines {
             self.write_until = None;
             match result {
                 Ok(count) => self.moved.1 += count as u64,
-                Err(_) => self.lost = true,
+                Err(_) => self.finished = true,
             }
             return Poll::Ready(result);
         }
         let timeout = self.exchange.shared.site.options.write_timeout;
         let until = *self.write_until.get_or_insert_with(|| Instant::now() + timeout);
         ready!(self.alarm.poll(cx, until));
-        self.lost = true;
+        self.finished = true;
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
 
@@ -199,7 +202,7 @@ impl Read for Deadlines {
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => {
-                this.lost = true;
+                this.finished = true;
                 Poll::Ready(Err(error))
             }
             Poll::Pending => this.poll_starved(cx),
