@@ -101,8 +101,9 @@ fn serve(shared: &Shared, stream: TcpStream, origin: SocketAddr, permit: Permit)
 
 /// Waits until every connection has closed, or the time for that is over.
 fn drain(shared: &Shared) {
+    let Site { listener, admission, .. } = &shared.site;
     let deadline = shared.site.drain_deadline();
-    let admission = &shared.site.admission;
+    listener.close();
     while admission.open() > 0 && Instant::now() < deadline {
         shared.interrupts.interrupt_all();
         admission.wait_until_empty(deadline.min(Instant::now() + Duration::from_millis(20)));
