@@ -27,6 +27,7 @@
 mod connection;
 mod reactor;
 mod server;
+mod slots;
 mod timers;
 
 use std::process::ExitCode;

@@ -14,10 +14,10 @@ use std::{
 use mio::{Events, Interest, Poll, Token, Waker, net::TcpStream};
 use process::{Permit, Site};
 use session::{Identity, Pool, Session};
-use slab::Slab;
 
 use crate::{
     connection::{Connection, Turn},
+    slots::Slots,
     timers::{Armed, Timers},
 };
 
@@ -26,10 +26,6 @@ const EVENTS: usize = 1024;
 
 /// The event that says: look around.
 const WAKE: Token = Token(usize::MAX);
-
-/// A token's low bits are a place in the slab, more than there may be connections; the rest is the
-/// generation, which keeps what was meant for a connection from reaching the next in its place.
-const PLACE_BITS: u32 = 20;
 
 /// Starts a loop on a thread of its own.
 pub(crate) fn start(site: &Arc<Site>, number: u64) -> io::Result<Handle> {
@@ -40,8 +36,7 @@ pub(crate) fn start(site: &Arc<Site>, number: u64) -> io::Result<Handle> {
         number,
         poll,
         inbox: Arc::clone(&inbox),
-        connections: Slab::new(),
-        generation: 0,
+        connections: Slots::new(),
         timers: Timers::default(),
         unfinished: Vec::new(),
         buffers: Pool::new(site.context.limits),
@@ -103,9 +98,7 @@ struct Reactor {
     number: u64,
     poll: Poll,
     inbox: Arc<Inbox>,
-    connections: Slab<Slot>,
-    /// Of the latest connection.
-    generation: usize,
+    connections: Slots<Slot>,
     timers: Timers,
     /// Whose turn ended before they had to wait.
     unfinished: Vec<Token>,
@@ -117,7 +110,6 @@ struct Reactor {
 /// A connection, and what its loop knows about it.
 struct Slot {
     connection: Connection,
-    token: Token,
     armed: Armed,
     unfinished: bool,
 }
@@ -157,9 +149,9 @@ impl Reactor {
         if !self.draining && self.site.is_draining() {
             self.draining = true;
             let now = Instant::now();
-            for (_, slot) in &mut self.connections {
+            for (token, slot) in self.connections.iter_mut() {
                 slot.connection.on_drain(now);
-                self.timers.arm(slot.token, &mut slot.armed, slot.connection.deadline());
+                self.timers.arm(token, &mut slot.armed, slot.connection.deadline());
             }
         }
     }
@@ -168,9 +160,7 @@ impl Reactor {
     /// kernel tells next.
     fn welcome(&mut self, Newcomer { mut stream, origin, permit }: Newcomer) {
         let (now, number) = (Instant::now(), permit.number());
-        let entry = self.connections.vacant_entry();
-        self.generation = self.generation.wrapping_add(1);
-        let token = Token(self.generation << PLACE_BITS | entry.key());
+        let token = self.connections.next_token();
         let (registry, interest) = (self.poll.registry(), Interest::READABLE | Interest::WRITABLE);
         let prepared = process::listener::prepare(&stream);
         if let Err(error) = prepared.and_then(|()| registry.register(&mut stream, token, interest))
@@ -187,13 +177,13 @@ impl Reactor {
         }
         let mut armed = Armed::default();
         self.timers.arm(token, &mut armed, connection.deadline());
-        entry.insert(Slot { connection, token, armed, unfinished: false });
+        self.connections.insert(Slot { connection, armed, unfinished: false });
     }
 
     /// Gives another turn to those who could not finish in one.
     fn go_on(&mut self) {
         for token in std::mem::take(&mut self.unfinished) {
-            if let Some(slot) = slot(&mut self.connections, token) {
+            if let Some(slot) = self.connections.get_mut(token) {
                 slot.unfinished = false;
                 self.turn(token, Connection::advance);
             }
@@ -204,7 +194,7 @@ impl Reactor {
     fn expire(&mut self) {
         let now = Instant::now();
         while let Some(token) = self.timers.pop(now) {
-            if let Some(slot) = slot(&mut self.connections, token) {
+            if let Some(slot) = self.connections.get_mut(token) {
                 slot.armed = Armed::default();
                 self.turn(token, |connection, pool| connection.on_deadline(now, pool));
             }
@@ -217,7 +207,7 @@ impl Reactor {
         token: Token,
         handler: impl FnOnce(&mut Connection, &Pool) -> io::Result<Turn>,
     ) {
-        let Some(slot) = slot(&mut self.connections, token) else { return };
+        let Some(slot) = self.connections.get_mut(token) else { return };
         let connection = &mut slot.connection;
         let turn = AssertUnwindSafe(|| handler(connection, &self.buffers));
         match panic::catch_unwind(turn) {
@@ -237,16 +227,6 @@ impl Reactor {
             Ok(Ok(Turn::Over)) | Err(_) => {}
         }
         self.timers.disarm(token, &mut slot.armed);
-        self.connections.remove(place(token));
+        self.connections.remove(token);
     }
-}
-
-/// The place in the slab that a token stands for.
-fn place(token: Token) -> usize {
-    token.0 & ((1 << PLACE_BITS) - 1)
-}
-
-/// The slot that a token stands for, unless its connection is over.
-fn slot(connections: &mut Slab<Slot>, token: Token) -> Option<&mut Slot> {
-    connections.get_mut(place(token)).filter(|slot| slot.token == token)
 }
