@@ -95,6 +95,8 @@ def _pin() -> int:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) == 1:
         print("one core only: the server shares it with its client, which blurs the figures")
+    if (load := os.getloadavg()[0]) > 1:
+        print(f"the machine is busy with other things (load {load:.1f}), which blurs the figures")
     os.sched_setaffinity(0, cores[:1])
     return cores[-1]
 
