@@ -45,6 +45,7 @@ class Held:
 
 def cpu(server: Server, connections: int, seconds: int) -> Cpu:
     """CPU time of the server for each request of a saturating closed loop."""
+    # What goes wrong here goes wrong again where it counts.
     with suppress(Failed):
         _wrk(server, connections, WARM_UP_SECONDS)
     before, start = server.cpu_seconds(), time.monotonic()
