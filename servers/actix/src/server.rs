@@ -64,6 +64,8 @@ struct Listener {
     pressure: Pressure,
     /// What to wait for before the next `accept`.
     pause: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// Whether the process is on its way out, and the workers were told.
+    draining: bool,
 }
 
 impl Listener {
@@ -72,7 +74,7 @@ impl Listener {
         // SAFETY: the site's socket stays open while the site lives, which this is dropped before.
         let readiness = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE)? };
         let (site, pressure) = (Arc::clone(site), site.pressure());
-        Ok(Self { readiness, site, workers, pressure, pause: None })
+        Ok(Self { readiness, site, workers, pressure, pause: None, draining: false })
     }
 
     /// Accepts until the process is told to end, and then what the backlog holds.
@@ -82,11 +84,10 @@ impl Listener {
                 ready!(pause.as_mut().poll(task));
                 self.pause = None;
             }
-            let draining = self.site.is_draining();
-            if draining && self.gives_up() {
+            if self.draining && self.gives_up() {
                 return Poll::Ready(Ok(()));
             }
-            let accepted = if draining {
+            let accepted = if self.draining {
                 self.site.listener.socket.accept()
             } else {
                 ready!(self.accept(task))
@@ -127,7 +128,7 @@ impl Listener {
     }
 
     /// Sends a connection to the next worker whose mailbox has room. If none has, accepts no more
-    /// until one has.
+    /// until one has; but a drain does not wait for that.
     fn hand_over(&mut self, mut accepted: Accepted) {
         for _ in 0..self.workers.len() {
             self.workers.rotate_left(1);
@@ -135,6 +136,9 @@ impl Listener {
                 Ok(()) => return,
                 Err(error) => accepted = error.into_inner(),
             }
+        }
+        if self.draining {
+            return self.site.doorman.refuse(accepted.stream);
         }
         let answer = self.workers[0].send(accepted);
         self.pause = Some(Box::pin(async {
@@ -161,6 +165,8 @@ impl Handler<Drain> for Listener {
 
     /// Those that are accepted from now on see for themselves.
     fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
+        self.draining = true;
+        self.pause = None;
         for worker in &self.workers {
             // In a mailbox that is full, a new address still has one place of its own.
             let _ = worker.clone().try_send(Drain);
