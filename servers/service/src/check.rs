@@ -82,7 +82,7 @@ fn is_host_value(value: &[u8]) -> bool {
             let digit = |port: u32, digit: &u8| {
                 digit.is_ascii_digit().then(|| port * 10 + u32::from(digit - b'0'))
             };
-            port.iter().try_fold(0, digit).is_some_and(|port| port <= u32::from(u16::MAX))
+            port.iter().try_fold(0, digit).is_some_and(|port| u16::try_from(port).is_ok())
         }
         _ => Authority::try_from(value).is_ok_and(|host| is_host(&host)),
     }
