@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     sync::Arc,
     thread,
+    time::Instant,
 };
 
 use anyhow::Context as _;
@@ -51,7 +52,7 @@ fn accept(shared: &Shared, poll: &mut Poll) -> anyhow::Result<()> {
     let mut pressure = shared.site.pressure();
     loop {
         let draining = shared.site.is_draining();
-        if draining && listener.inherited {
+        if draining && (listener.inherited || Instant::now() >= shared.site.drain_deadline()) {
             return Ok(());
         }
         match socket.accept() {

@@ -49,7 +49,7 @@ fn accept(shared: &Arc<Shared>, pool: &mut Pool, shutdown: &OwnedFd) -> anyhow::
     let mut pressure = shared.site.pressure();
     loop {
         let draining = shared.site.is_draining();
-        if draining && listener.inherited {
+        if draining && (listener.inherited || Instant::now() >= shared.site.drain_deadline()) {
             return Ok(());
         }
         match listener.socket.accept() {
