@@ -1,31 +1,33 @@
 //! The service on stackful coroutines: a coroutine owns a connection until it closes.
 //!
 //! # The model
-//! `may` runs one scheduler thread per core, and on each any number of coroutines, which have
-//! stacks of their own and are switched in user space, where they wait and only there. A
-//! connection's code is that of a thread: reads, writes and sleeps, from top to bottom.
+//! `may` runs one scheduler thread per core, and on them any number of coroutines, each with a
+//! stack of its own. They are switched in user space, where they wait and only there. A connection's
+//! code is that of a thread: reads, writes and sleeps, from top to bottom.
 //!
 //! # Who waits where
-//! The acceptor, a coroutine like the others, yields on the listener. A connection yields on its
-//! one socket ([`connection`]), and the scheduler resumes it when epoll_wait(2) says so. Its
-//! deadline is kept by one thread for all ([`timers`]), which wakes it the same way. Before it
-//! yields, it gives its buffers back; the stack it keeps.
+//! A scheduler waits in `epoll_wait` and resumes whoever an event is for. The acceptor, a coroutine
+//! like the others, yields until there is a client; a connection until its one socket is ready
+//! ([`connection`]). Its deadline is kept by one thread for all, which resumes it just the same
+//! ([`timers`]). What it borrowed, it gives back before it yields; its stack it keeps.
 //!
 //! # What it costs
-//! A stack a connection: two memory maps, and the pages that were ever touched. A switch is a few
-//! registers, so a request costs a read, a write and a share of an epoll_wait(2).
+//! A stack a connection: two memory maps, and the pages that were ever touched, one at either end.
+//! A request takes one read and one write, and a share of an `epoll_wait` that tells of many sockets
+//! at once; a switch is a few registers.
 //!
 //! # What it leaves to you
-//! - The size of the stack ([`server`]): fixed when the coroutine starts, in words. Running over it
-//!   ends the process.
-//! - Thread-locals: a coroutine may wake on another thread, so none is held across a yield. That is
-//!   why `may` calls its spawn unsafe; the macro `go!` does not.
-//! - Fairness: a coroutine runs until it waits. One that blocks or computes (`/block`, `/burn`)
-//!   holds up every connection of its scheduler, and nothing takes them over.
-//! - Deadlines: a wait for a socket has none, and may's own read time-outs cost a timer each.
-//! - Sleep: a sleeper wakes on may's timer thread and must leave it ([`timers::sleep`]).
-//! - Scarcity: `may` panics when it can't map a stack; [`server`] catches that and backs off.
-//! - Idleness: with its feature `io_timeout`, each scheduler wakes every 10 ms.
+//! - The stack's size, for it can't grow ([`server`]). Running over its end ends the process.
+//! - Thread-locals: a coroutine may wake up on another thread, so nothing may be held of the first.
+//!   Both are why `may` calls its spawn unsafe, which the macro `go!` hides.
+//! - Fairness: a coroutine runs until it waits, and one that blocks or computes holds up everybody
+//!   on its scheduler, as `/block` and `/burn` show. Yielding lets those go first who are ready, but
+//!   reads no new events.
+//! - Time: a wait for events has no end ([`timers`]); may's own read has one, and a timer each time.
+//!   A sleeper wakes up on may's timer thread ([`timers::sleep`]).
+//! - Stopping: nothing tells a coroutine that waits, so the drain wakes each ([`timers`]).
+//! - Scarcity: `may` panics when it can't map a stack ([`server`] backs off).
+//! - Idleness: with the feature `io_timeout`, every scheduler wakes up each 10 ms.
 
 mod connection;
 mod server;

@@ -124,3 +124,94 @@ pub(crate) fn sleep(time: Duration) {
     coroutine::sleep(time);
     coroutine::yield_now();
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, sync::mpsc};
+
+    use may::{
+        go,
+        io::{CoIo, WaitIo},
+    };
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    /// Runs `test` on a coroutine, with a socket on which nothing ever happens.
+    fn on_coroutine(test: impl FnOnce(&Timers, &CoIo<TcpListener>) + Send + 'static) {
+        let timers = Timers::start().unwrap();
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (done, ended) = mpsc::channel();
+        go!(move || {
+            test(&timers, &CoIo::new(socket).unwrap());
+            done.send(()).unwrap();
+        });
+        ended.recv_timeout(Duration::from_secs(10)).expect("it failed, or was never woken");
+    }
+
+    #[test]
+    fn a_coroutine_wakes_at_its_time_and_not_before() {
+        on_coroutine(|timers, socket| {
+            let at = Instant::now() + Duration::from_millis(20);
+            let _timer = timers.register(at, 1, socket.waker());
+            let _later = timers.register(at + HOUR, 2, socket.waker());
+            socket.wait_io();
+            assert!(Instant::now() >= at);
+        });
+    }
+
+    #[test]
+    fn an_earlier_time_replaces_a_later_one_and_not_the_reverse() {
+        on_coroutine(|timers, socket| {
+            let now = Instant::now();
+            let at = now + Duration::from_millis(20);
+            let mut timer = timers.register(now + HOUR, 1, socket.waker());
+            timer.set(at, now);
+            timer.set(now + HOUR, now);
+            socket.wait_io();
+            assert!(Instant::now() >= at);
+            assert_eq!(timers.queue().wakers.len(), 1);
+        });
+    }
+
+    #[test]
+    fn a_time_that_has_come_already_wakes_at_once() {
+        on_coroutine(|timers, socket| {
+            let past = timers.queue().passed;
+            let _timer = timers.register(past, 1, socket.waker());
+            socket.wait_io();
+        });
+    }
+
+    #[test]
+    fn a_timer_that_has_gone_off_can_be_set_again() {
+        on_coroutine(|timers, socket| {
+            let first = Instant::now() + Duration::from_millis(10);
+            let mut timer = timers.register(first, 1, socket.waker());
+            socket.wait_io();
+            let now = Instant::now();
+            let second = now + Duration::from_millis(10);
+            timer.set(second, now);
+            socket.wait_io();
+            assert!(Instant::now() >= second);
+        });
+    }
+
+    #[test]
+    fn all_wake_when_they_are_told_to() {
+        on_coroutine(|timers, socket| {
+            let _timer = timers.register(Instant::now() + HOUR, 1, socket.waker());
+            timers.wake_all();
+            socket.wait_io();
+        });
+    }
+
+    #[test]
+    fn a_dropped_timer_leaves_nothing() {
+        on_coroutine(|timers, socket| {
+            drop(timers.register(Instant::now() + HOUR, 1, socket.waker()));
+            assert!(timers.queue().wakers.is_empty());
+        });
+    }
+}
