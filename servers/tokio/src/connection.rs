@@ -28,10 +28,7 @@ pub(crate) async fn serve(
     number: u64,
 ) -> io::Result<()> {
     process::listener::prepare(&stream)?;
-    let identity = Identity { origin, number, worker: ("task", number) };
-    let session = Session::new(shared.site.context.clone(), identity, Instant::now());
-    let alarm = Alarm::new(session.deadline());
-    Connection { shared, stream, session, buffers: None, alarm, draining: false }.run().await
+    Connection::new(shared, stream, origin, number).run().await
 }
 
 struct Connection {
@@ -46,7 +43,14 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(mut self) -> io::Result<()> {
+    fn new(shared: Arc<Shared>, stream: TcpStream, origin: SocketAddr, number: u64) -> Self {
+        let identity = Identity { origin, number, worker: ("task", number) };
+        let session = Session::new(shared.site.context.clone(), identity, Instant::now());
+        let alarm = Alarm::new(session.deadline());
+        Self { shared, stream, session, buffers: None, alarm, draining: false }
+    }
+
+    async fn run(&mut self) -> io::Result<()> {
         loop {
             let now = Instant::now();
             if self.shared.site.is_draining() {

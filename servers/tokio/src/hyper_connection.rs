@@ -6,7 +6,9 @@ use std::{
     future::poll_fn,
     io::{self, ErrorKind},
     net::SocketAddr,
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
     thread,
     time::Instant,
 };
@@ -64,17 +66,19 @@ pub(crate) async fn serve(
     number: u64,
 ) -> Result<(), Failed> {
     process::listener::prepare(&stream)?;
-    let builder = shared.hyper.clone();
     let identity = Identity { origin, number, worker: ("task", number) };
     let exchange = Arc::new(Exchange::new(shared, identity));
-    let socket = Deadlines::new(stream, Arc::clone(&exchange));
-    let requests = Arc::clone(&exchange);
-    let handler = service_fn(move |request| answer(Arc::clone(&requests), request));
-    let mut connection = builder.serve_connection(socket, handler);
+    let mut connection = {
+        let exchange = Arc::clone(&exchange);
+        let socket = Deadlines::new(stream, Arc::clone(&exchange));
+        let builder = exchange.shared.hyper.clone();
+        builder.serve_connection(socket, service_fn(move |request| answer(&exchange, request)))
+    };
     let served = (&mut connection).await;
     exchange.end();
-    // What hyper holds is given up first: its buffer, and an answer that broke off.
-    connection.into_parts().io.part().await?;
+    // What hyper holds is given up first: its buffer, and an answer that broke off. The parting is
+    // boxed, for a task holds room for all that it will ever wait for.
+    Box::pin(connection.into_parts().io.part()).await?;
     Ok(served?)
 }
 
@@ -94,36 +98,49 @@ struct Current {
     close: bool,
 }
 
+/// What hyper polls for an answer. Most are there at once; what takes time is a future of its own,
+/// so that an idle connection holds no room for it.
+enum Reply {
+    Now(Option<Response<Answer>>),
+    Later(Pin<Box<dyn Future<Output = Response<Answer>> + Send>>),
+}
+
+impl Future for Reply {
+    type Output = Result<Response<Answer>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Now(answer) => {
+                answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer)))
+            }
+            Self::Later(answer) => answer.as_mut().poll(cx).map(Ok),
+        }
+    }
+}
+
 /// Does what the service decides.
-async fn answer(
-    exchange: Arc<Exchange>,
-    request: Request<Incoming>,
-) -> Result<Response<Answer>, Infallible> {
+fn answer(exchange: &Arc<Exchange>, request: Request<Incoming>) -> Reply {
     let (current, action, content) = decide(exchange, request);
-    Ok(match action {
+    Reply::Now(Some(match action {
         Action::Respond(response) => {
             current.leave(content);
             current.respond(response)
         }
-        Action::Echo(echo) => current.echo(echo, content).await,
-        Action::Report(report) => current.report(report, content).await,
+        Action::Echo(echo) if content.is_end_stream() => {
+            current.respond(echo.head.map(|()| service::Body::Empty))
+        }
+        Action::Echo(echo) => return Reply::Later(Box::pin(current.echo(echo, content))),
+        Action::Report(report) => return Reply::Later(Box::pin(current.report(report, content))),
         Action::Stream(mut stream) => {
             current.leave(content);
             let head = std::mem::take(&mut stream.head);
-            let is_head = current.is_head;
-            current.send(
-                head,
-                match is_head {
-                    true => Content::Unsent(None),
-                    false => Content::Stream(Box::new(Stream::new(stream))),
-                },
-            )
+            current.send(head, Content::Stream(Box::new(Stream::new(stream))))
         }
-    })
+    }))
 }
 
 /// Asks the service.
-fn decide(exchange: Arc<Exchange>, request: Request<Incoming>) -> (Current, Action, Incoming) {
+fn decide(exchange: &Arc<Exchange>, request: Request<Incoming>) -> (Current, Action, Incoming) {
     let began = Instant::now();
     let (mut head, content) = request.into_parts();
     exchange.begin(!content.is_end_stream());
@@ -131,7 +148,7 @@ fn decide(exchange: Arc<Exchange>, request: Request<Incoming>) -> (Current, Acti
     let Decision { route, action, close, content_limit } = decision;
     head.headers.clear();
     let current = Current {
-        exchange,
+        exchange: Arc::clone(exchange),
         route,
         version: head.version,
         fields: head.headers,
@@ -196,20 +213,19 @@ impl Current {
 
     fn respond(self, response: Response<service::Body>) -> Response<Answer> {
         let (head, body) = response.into_parts();
-        let content = match self.is_head {
-            true => Content::Unsent(Some(body.len())),
-            false => Content::Whole(body),
-        };
-        self.send(Response::from_parts(head, ()), content)
+        self.send(Response::from_parts(head, ()), Content::Whole(body))
     }
 
-    fn send(self, mut head: Response<()>, content: Content) -> Response<Answer> {
+    fn send(self, mut head: Response<()>, mut content: Content) -> Response<Answer> {
         let site = &self.exchange.shared.site;
         if head.headers().is_empty() {
             // hyper keeps an answer's map for the next request, and so none is ever allocated.
             *head.headers_mut() = self.fields;
         }
         site.context.service.sign(&mut head);
+        if self.is_head {
+            content = Content::Unsent(content.length());
+        }
         if let Content::Unsent(Some(length)) = content {
             service::announce(&mut head, length);
         }
