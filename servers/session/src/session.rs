@@ -20,7 +20,7 @@ use crate::{
 /// - in: [`received`](Self::received), [`end_of_input`](Self::end_of_input),
 ///   [`sent`](Self::sent), [`timed_out`](Self::timed_out) – after the step that asked for it.
 /// - out: [`step`](Self::step), which says what to do next.
-/// - getter: [`deadline`](Self::deadline).
+/// - getters: [`deadline`](Self::deadline), [`is_idle`](Self::is_idle).
 /// - change: [`drain`](Self::drain).
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "four facts, any of which may hold")]
@@ -165,7 +165,7 @@ impl Session {
             return;
         }
         match &self.state {
-            State::Receiving if self.codec.reading() == Reading::Idle => self.close(buffers),
+            State::Receiving if self.is_idle() => self.close(buffers),
             State::Receiving | State::Consuming { .. } | State::Echoing { head: Some(_), .. } => {
                 self.refuse(StatusCode::REQUEST_TIMEOUT, "the request took too long", buffers, now);
             }
@@ -182,6 +182,12 @@ impl Session {
         self.deadline.at
     }
 
+    /// Whether the connection waits for a request of which nothing has arrived.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::Receiving) && self.codec.reading() == Reading::Idle
+    }
+
     /// Says that the process is on its way out: a request in hand is the last, and a connection
     /// without one has a second to begin one.
     pub fn drain(&mut self, now: Instant) {
@@ -190,7 +196,7 @@ impl Session {
         }
         self.draining = true;
         self.codec.close_after();
-        if matches!(self.state, State::Receiving) && self.codec.reading() == Reading::Idle {
+        if self.is_idle() {
             self.deadline.grant_grace(now);
         }
     }

@@ -67,7 +67,8 @@ impl Connection<'_> {
     /// Blocks until something arrives, the deadline passes, or a signal says: look around.
     fn read(&mut self, now: Instant) -> io::Result<()> {
         self.set_patience(self.session.deadline().saturating_duration_since(now))?;
-        if let Some(idle) = self.buffers.take_if(|buffers| buffers.are_empty()) {
+        let idle = self.session.is_idle();
+        if let Some(idle) = self.buffers.take_if(|buffers| idle && buffers.are_empty()) {
             self.shared.buffers.give_back(idle);
         }
         let mut first = [0; FIRST];
