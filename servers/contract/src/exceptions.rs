@@ -160,6 +160,17 @@ mod tests {
     }
 
     #[test]
+    fn each_is_told_to_readers_in_the_same_words() {
+        let document = include_str!("../../../BIAS.md");
+        for Exception { id, rfc, what, verdict } in ALL {
+            let row = format!("| `{id}` | {rfc} | {what} | {verdict} |");
+            assert!(document.lines().any(|line| line == row), "not in BIAS.md: {row}");
+        }
+        let rows = document.lines().filter(|line| line.contains("` | RFC ")).count();
+        assert_eq!(rows, ALL.len(), "BIAS.md lists what is no exception");
+    }
+
+    #[test]
     fn they_excuse_hyper_only() {
         let excused: Vec<_> = Backend::ALL.into_iter().filter(|b| BARE_LF.excuses(*b)).collect();
         assert_eq!(excused, [Backend::Tokio]);

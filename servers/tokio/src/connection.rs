@@ -76,11 +76,11 @@ impl Connection {
             self.shared.buffers.give_back(idle);
         }
         let read = poll_fn(|cx| match self.poll_read(cx) {
+            Poll::Ready(read) => Poll::Ready(read),
             Poll::Pending if self.shared.site.is_draining() && !self.draining => {
                 Poll::Ready(Err(ErrorKind::Interrupted.into()))
             }
             Poll::Pending => self.poll_deadline(cx).map(|()| Err(ErrorKind::WouldBlock.into())),
-            done => done,
         });
         match read.await {
             Ok(0) => self.session.end_of_input(),
@@ -92,20 +92,26 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes; yields only if the kernel takes nothing, until it does or has not for too long.
+    /// Writes at once, for there is nearly always room; yields where there is none.
     async fn write(&mut self) -> io::Result<()> {
         let Some(buffers) = &mut self.buffers else { return Ok(()) };
         match buffers.output.write_to(&mut Writer(&self.stream)) {
             Ok(count) => self.session.sent(count),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let writable = poll_fn(|cx| match self.stream.poll_write_ready(cx) {
-                    Poll::Pending => self.poll_deadline(cx).map(|()| Ok(self.timed_out())),
-                    ready => ready,
-                });
-                writable.await?;
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait_for_room().await?,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Yields until the kernel takes bytes again, or has not taken any for too long.
+    async fn wait_for_room(&mut self) -> io::Result<()> {
+        let has_room = poll_fn(|cx| match self.stream.poll_write_ready(cx) {
+            Poll::Ready(ready) => Poll::Ready(ready.map(|()| true)),
+            Poll::Pending => self.poll_deadline(cx).map(|()| Ok(false)),
+        });
+        if !has_room.await? {
+            self.timed_out();
         }
         Ok(())
     }

@@ -31,6 +31,7 @@ mod body;
 mod connection;
 mod deadlines;
 mod exchange;
+mod handler;
 mod hyper_connection;
 mod server;
 

@@ -1,0 +1,219 @@
+//! What the service decides, done by a future: where another server has a state, this awaits.
+
+use std::{
+    convert::Infallible,
+    error::Error as _,
+    future::poll_fn,
+    io::{self, ErrorKind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    thread,
+    time::Instant,
+};
+
+use http::{HeaderMap, Method, Request, Response, Version};
+use hyper::body::{Body as _, Bytes, Incoming};
+use service::{Action, DRAIN_AT_MOST, Decision, Pause, Report, Route, Served};
+use session::{Identity, LINGER, Receipt};
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    body::{Answer, Content, Echo, Stream, poll_piece},
+    exchange::Exchange,
+};
+
+/// Answers a request as the service decides.
+pub(crate) fn answer(exchange: &Arc<Exchange>, request: Request<Incoming>) -> Reply {
+    let (current, action, content) = decide(exchange, request);
+    Reply::Now(Some(match action {
+        Action::Respond(response) => {
+            current.leave(content);
+            current.respond(response)
+        }
+        Action::Echo(echo) if content.is_end_stream() => {
+            current.respond(echo.head.map(|()| service::Body::Empty))
+        }
+        Action::Echo(echo) => return Reply::Later(Box::pin(current.echo(echo, content))),
+        Action::Report(report) => return Reply::Later(Box::pin(current.report(report, content))),
+        Action::Stream(mut stream) => {
+            current.leave(content);
+            let head = std::mem::take(&mut stream.head);
+            current.send(head, Content::Stream(Box::new(Stream::new(stream))))
+        }
+    }))
+}
+
+/// What hyper polls for an answer. Most are there at once; what takes time is a future of its own,
+/// so that an idle connection holds no room for it.
+pub(crate) enum Reply {
+    Now(Option<Response<Answer>>),
+    Later(Pin<Box<dyn Future<Output = Response<Answer>> + Send>>),
+}
+
+impl Future for Reply {
+    type Output = Result<Response<Answer>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            // hyper asks no more once it has the answer.
+            Self::Now(answer) => {
+                answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer)))
+            }
+            Self::Later(answer) => answer.as_mut().poll(cx).map(Ok),
+        }
+    }
+}
+
+/// What is known of the request in hand.
+struct Current {
+    exchange: Arc<Exchange>,
+    route: Route,
+    version: Version,
+    /// The request's map of fields, empty now.
+    fields: HeaderMap,
+    /// Whether the head of the answer is all that is wanted.
+    is_head: bool,
+    began: Instant,
+    /// The most content that may arrive, in bytes.
+    limit: u64,
+    /// Whether the connection ends with this answer.
+    close: bool,
+}
+
+/// Asks the service.
+fn decide(exchange: &Arc<Exchange>, request: Request<Incoming>) -> (Current, Action, Incoming) {
+    let began = Instant::now();
+    let (mut head, content) = request.into_parts();
+    exchange.begin(!content.is_end_stream());
+    let decision = exchange.shared.site.context.service.decide(&head);
+    let Decision { route, action, close, content_limit } = decision;
+    head.headers.clear();
+    let current = Current {
+        exchange: Arc::clone(exchange),
+        route,
+        version: head.version,
+        fields: head.headers,
+        is_head: head.method == Method::HEAD,
+        began,
+        limit: content_limit.unwrap_or(u64::MAX),
+        close,
+    };
+    (current, action, content)
+}
+
+impl Current {
+    /// Sends the content back; the head leaves with the first of it, or with its end.
+    async fn echo(self, echo: service::Echo, mut content: Incoming) -> Response<Answer> {
+        let first = match next_piece(&mut content).await {
+            Some(Ok(first)) if first.len() as u64 > self.limit => {
+                return self.refuse(service::too_large());
+            }
+            Some(Err(error)) => return self.refuse(why(&error)),
+            piece => piece.and_then(Result::ok),
+        };
+        if self.is_head {
+            self.leave(content);
+            return self.send(echo.head, Content::Unsent(echo.length));
+        }
+        let limit = self.limit;
+        self.send(echo.head, Content::Echo(Echo { first, rest: content, counted: 0, limit }))
+    }
+
+    /// Reads the content, pauses, and reports.
+    async fn report(self, report: Report, mut content: Incoming) -> Response<Answer> {
+        let mut counted = 0;
+        while let Some(piece) = next_piece(&mut content).await {
+            match piece {
+                Ok(piece) => counted += piece.len() as u64,
+                Err(error) => return self.refuse(why(&error)),
+            }
+            if counted > self.limit {
+                return self.refuse(service::too_large());
+            }
+        }
+        self.exchange.content_ended();
+        match report.pause {
+            Pause::None => {}
+            Pause::Wait(time) => sleep(time).await,
+            Pause::Block(time) => thread::sleep(time),
+            Pause::Burn(time) => process::burn(time),
+        }
+        let Identity { origin, number, worker: (kind, worker) } = self.exchange.identity;
+        let worker = &format!("{kind} {worker}");
+        let requests = self.exchange.requests();
+        self.respond(
+            report.answer(counted, &Served { origin, connection: number, requests, worker }),
+        )
+    }
+
+    /// Answers that the request can't be read to its end.
+    fn refuse(mut self, response: Response<service::Body>) -> Response<Answer> {
+        self.close = true;
+        self.respond(response)
+    }
+
+    fn respond(self, response: Response<service::Body>) -> Response<Answer> {
+        let (head, body) = response.into_parts();
+        self.send(Response::from_parts(head, ()), Content::Whole(body))
+    }
+
+    fn send(self, mut head: Response<()>, mut content: Content) -> Response<Answer> {
+        let site = &self.exchange.shared.site;
+        if head.headers().is_empty() {
+            // hyper keeps an answer's map for the next request, and so none is ever allocated.
+            *head.headers_mut() = self.fields;
+        }
+        site.context.service.sign(&mut head);
+        if self.is_head {
+            content = Content::Unsent(content.length());
+        }
+        if let Content::Unsent(Some(length)) = content {
+            service::announce(&mut head, length);
+        }
+        // Without a length and without chunks, only the end of the connection can end content.
+        let until_close = content.length().is_none() && self.version < Version::HTTP_11;
+        if self.close || until_close || site.is_draining() {
+            service::close(&mut head);
+            // Otherwise hyper adds that an HTTP/1.0 connection stays.
+            *head.version_mut() = self.version;
+        }
+        let receipt = Receipt::new(self.route, &head, self.began);
+        head.map(|()| Answer::new(content, self.exchange, receipt))
+    }
+
+    /// Has what is left of the content read for nothing, so that another request can follow;
+    /// hyper closes if that takes too long. Where the connection ends anyway, it does so at once.
+    fn leave(&self, mut content: Incoming) {
+        if content.is_end_stream() || self.close || self.exchange.shared.site.is_draining() {
+            return;
+        }
+        let exchange = Arc::clone(&self.exchange);
+        tokio::spawn(async move {
+            let mut left = DRAIN_AT_MOST;
+            let rest = async {
+                while let Some(Ok(piece)) = next_piece(&mut content).await {
+                    left = left.checked_sub(piece.len() as u64)?;
+                }
+                Some(())
+            };
+            // Whatever came of it, the content is dropped, and hyper sees how far it was read.
+            let _ = timeout(LINGER, rest).await;
+            exchange.content_ended();
+        });
+    }
+}
+
+async fn next_piece(content: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
+    poll_fn(|cx| poll_piece(content, cx)).await
+}
+
+/// The answer to content that hyper could not read.
+fn why(error: &hyper::Error) -> Response<service::Body> {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause {
+        Some(cause) if cause.kind() == ErrorKind::TimedOut => service::too_slow(),
+        Some(cause) => service::malformed(&cause.to_string()),
+        None => service::malformed(&error.to_string()),
+    }
+}
