@@ -103,7 +103,7 @@ pub(crate) struct CompareOptions {
     /// The order of the cells; another one every time if not given
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// Where to leave results.json and report.html [default: results/<UTC time>]
+    /// Where to leave results.json and report.html [default: results/ and the time in UTC]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }
