@@ -75,8 +75,13 @@ impl Connection {
                 Step::HalfClose => ready!(Pin::new(&mut self.stream).poll_shutdown(task))?,
                 Step::Close => return Poll::Ready(Ok(())),
             }
+            let now = Instant::now();
+            // The message that says so may still be on its way.
+            if self.shared.site.is_draining() {
+                self.session.drain(now);
+            }
             let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
-            self.step = self.session.step(buffers, Instant::now());
+            self.step = self.session.step(buffers, now);
         }
     }
 

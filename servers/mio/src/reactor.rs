@@ -122,6 +122,7 @@ impl Reactor {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 polled => polled?,
             }
+            self.drain();
             for event in &events {
                 match event.token() {
                     WAKE => self.look_around(),
@@ -141,11 +142,15 @@ impl Reactor {
         self.timers.next().map(|at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Takes in newcomers, and passes on that the process ends.
+    /// Takes in newcomers.
     fn look_around(&mut self) {
         for newcomer in self.inbox.take() {
             self.welcome(newcomer);
         }
+    }
+
+    /// Passes on that the process ends, before any answer that could tell the client.
+    fn drain(&mut self) {
         if !self.draining && self.site.is_draining() {
             self.draining = true;
             let now = Instant::now();
