@@ -121,7 +121,7 @@ fn a_server_that_is_not_there_fails_the_run() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     drop(listener);
-    let (output, figures) = run(address, &["--connect-timeout", "200ms"]);
+    let (output, figures) = run(address, &["--connect-timeout", "3s"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(figures["requests"], 0);
     assert_eq!(figures["connected"], 0);
