@@ -52,12 +52,20 @@ pub struct Connection {
 /// What is read next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Receiving {
-    Head { scanned: u32, begun: bool },
+    /// `forgiven`: the empty line that may come before a request has come.
+    Head {
+        scanned: u32,
+        begun: bool,
+        forgiven: bool,
+    },
     Length(u64),
     Chunked(Decoder),
     Complete,
     Failed(Error),
 }
+
+/// A head of which nothing has arrived.
+const NEXT_HEAD: Receiving = Receiving::Head { scanned: 0, begun: false, forgiven: false };
 
 /// What is written next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +83,7 @@ impl Connection {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            receiving: Receiving::Head { scanned: 0, begun: false },
+            receiving: NEXT_HEAD,
             sending: Sending::Head,
             version: Version::HTTP_11,
             is_head: false,
@@ -238,7 +246,7 @@ impl Connection {
     pub fn next_request(&mut self) {
         debug_assert!(self.receiving == Receiving::Complete, "the request is not complete");
         debug_assert!(self.sending == Sending::Complete, "the answer is not complete");
-        self.receiving = Receiving::Head { scanned: 0, begun: false };
+        self.receiving = NEXT_HEAD;
         self.sending = Sending::Head;
     }
 
@@ -247,12 +255,17 @@ impl Connection {
         input: &mut Input,
         fields: &mut HeaderMap,
     ) -> Result<Option<Event>, Error> {
-        let Receiving::Head { scanned, begun } = &mut self.receiving else { return Ok(None) };
+        let Receiving::Head { scanned, begun, forgiven } = &mut self.receiving else {
+            return Ok(None);
+        };
         if !*begun {
             // One empty line before a request is forgiven (RFC 9112, section 2.2).
             match input.bytes() {
                 [] | [b'\r'] => return Ok(None),
-                [b'\r', b'\n', ..] => input.skip(2),
+                [b'\r', b'\n', ..] if !*forgiven => {
+                    *forgiven = true;
+                    input.skip(2);
+                }
                 _ => {}
             }
             *begun = !input.is_empty();

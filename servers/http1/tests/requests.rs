@@ -119,6 +119,19 @@ fn sizes_are_bounded_and_named() {
 }
 
 #[test]
+fn one_empty_line_is_forgiven_however_it_arrives() {
+    let mut talk = Talk::new(b"\r\n");
+    assert!(matches!(talk.next(), Ok(None)));
+    talk.input.extend(b"\r\nGET / HTTP/1.1\r\n\r\n");
+    assert_eq!(talk.next().unwrap_err(), Error::RequestLine, "a second one is not");
+
+    let mut talk = Talk::new(b"\r\n");
+    assert!(matches!(talk.next(), Ok(None)));
+    talk.input.extend(b"GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(talk.head().uri, "/");
+}
+
+#[test]
 fn later_minor_versions_are_read_as_1_1() {
     let mut talk = Talk::new(b"GET / HTTP/1.9\r\n\r\n");
     assert_eq!(talk.head().version, http::Version::HTTP_11);
