@@ -7,6 +7,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
     sync::Arc,
     thread,
+    time::Instant,
 };
 
 use anyhow::{Context as _, anyhow};
@@ -76,14 +77,13 @@ fn accept(shared: &Arc<Shared>) -> anyhow::Result<()> {
     let mut pressure = shared.site.pressure();
     loop {
         let draining = shared.site.is_draining();
-        if draining && listener.inherited {
+        if draining && (listener.inherited || Instant::now() >= shared.site.drain_deadline()) {
             return Ok(());
         }
         match listener.socket.accept() {
             Ok((stream, origin)) => admit(shared, &mut pressure, stream, origin),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 if draining {
-                    listener.close();
                     return Ok(());
                 }
                 shared.listener.wait_io();
@@ -139,5 +139,7 @@ fn serve(shared: &Shared, stream: Arc<TcpStream>, origin: SocketAddr, permit: Pe
 
 /// Waits until every connection has closed, or the time for that is over.
 fn drain(shared: &Shared) {
-    shared.site.admission.wait_until_empty(shared.site.drain_deadline());
+    let Site { listener, admission, .. } = &shared.site;
+    listener.close();
+    admission.wait_until_empty(shared.site.drain_deadline());
 }
