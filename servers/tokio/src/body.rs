@@ -151,13 +151,12 @@ impl Echo {
 
 impl Stream {
     pub(crate) fn new(pieces: service::Stream) -> Self {
-        let next = Instant::now();
-        Self { pieces, next, alarm: Alarm::new(next), begun: false }
+        Self { pieces, next: Instant::now(), alarm: Alarm::new(), begun: false }
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.begun && self.pieces.left() > 0 {
-            ready!(self.alarm.poll(cx, self.next));
+            ready!(self.alarm.poll(cx, self.next, Instant::now()));
         }
         self.begun = true;
         self.next = Instant::now() + self.pieces.interval;

@@ -2,6 +2,7 @@
 //! says, and yields while it waits.
 
 use std::{
+    cell::Cell,
     future::poll_fn,
     io::{self, ErrorKind, IoSlice, Write},
     net::SocketAddr,
@@ -46,8 +47,7 @@ impl Connection {
     fn new(shared: Arc<Shared>, stream: TcpStream, origin: SocketAddr, number: u64) -> Self {
         let identity = Identity { origin, number, worker: ("task", number) };
         let session = Session::new(shared.site.context.clone(), identity, Instant::now());
-        let alarm = Alarm::new(session.deadline());
-        Self { shared, stream, session, buffers: None, alarm, draining: false }
+        Self { shared, stream, session, buffers: None, alarm: Alarm::new(), draining: false }
     }
 
     async fn run(&mut self) -> io::Result<()> {
@@ -57,11 +57,11 @@ impl Connection {
                 self.draining = true;
                 self.session.drain(now);
             }
-            let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
+            let buffers = self.buffers.get_or_insert_with(|| borrow(&self.shared));
             match self.session.step(buffers, now) {
-                Step::Read => self.read().await?,
+                Step::Read => self.read(now).await?,
                 Step::Write => self.write().await?,
-                Step::Wait(_) => poll_fn(|cx| self.poll_deadline(cx)).await,
+                Step::Wait(_) => poll_fn(|cx| self.poll_deadline(cx, Instant::now())).await,
                 Step::Block(time) => thread::sleep(time),
                 Step::Burn(time) => process::burn(time),
                 Step::HalfClose => self.stream.shutdown().await?,
@@ -71,16 +71,20 @@ impl Connection {
     }
 
     /// Yields until something arrives, the deadline passes, or the drain says: look around.
-    async fn read(&mut self) -> io::Result<()> {
+    async fn read(&mut self, now: Instant) -> io::Result<()> {
         if let Some(idle) = self.buffers.take_if(|buffers| buffers.are_empty()) {
-            self.shared.buffers.give_back(idle);
+            give_back(&self.shared, idle);
         }
+        let mut now = Some(now);
         let read = poll_fn(|cx| match self.poll_read(cx) {
             Poll::Ready(read) => Poll::Ready(read),
             Poll::Pending if self.shared.site.is_draining() && !self.draining => {
                 Poll::Ready(Err(ErrorKind::Interrupted.into()))
             }
-            Poll::Pending => self.poll_deadline(cx).map(|()| Err(ErrorKind::WouldBlock.into())),
+            Poll::Pending => {
+                let now = now.take().unwrap_or_else(Instant::now);
+                self.poll_deadline(cx, now).map(|()| Err(ErrorKind::WouldBlock.into()))
+            }
         });
         match read.await {
             Ok(0) => self.session.end_of_input(),
@@ -108,7 +112,7 @@ impl Connection {
     async fn wait_for_room(&mut self) -> io::Result<()> {
         let has_room = poll_fn(|cx| match self.stream.poll_write_ready(cx) {
             Poll::Ready(ready) => Poll::Ready(ready.map(|()| true)),
-            Poll::Pending => self.poll_deadline(cx).map(|()| Ok(false)),
+            Poll::Pending => self.poll_deadline(cx, Instant::now()).map(|()| Ok(false)),
         });
         if !has_room.await? {
             self.timed_out();
@@ -119,7 +123,7 @@ impl Connection {
     /// Waits for readiness without a buffer, and borrows one then.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         ready!(self.stream.poll_read_ready(cx))?;
-        let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
+        let buffers = self.buffers.get_or_insert_with(|| borrow(&self.shared));
         let mut space = ReadBuf::new(buffers.input.space());
         // Where this fills less than the space, tokio knows that there is no more, and asks epoll.
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
@@ -128,12 +132,12 @@ impl Connection {
         Poll::Ready(Ok(count))
     }
 
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.alarm.poll(cx, self.session.deadline())
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        self.alarm.poll(cx, self.session.deadline(), now)
     }
 
     fn timed_out(&mut self) {
-        let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
+        let buffers = self.buffers.get_or_insert_with(|| borrow(&self.shared));
         self.session.timed_out(buffers, Instant::now());
     }
 }
@@ -143,6 +147,23 @@ impl Drop for Connection {
         if let Some(buffers) = self.buffers.take() {
             self.shared.buffers.give_back(buffers);
         }
+    }
+}
+
+thread_local! {
+    /// The buffers that a worker used last. It nearly always wants them next, and need not ask the
+    /// other workers for that.
+    static AT_HAND: Cell<Option<Box<Buffers>>> = const { Cell::new(None) };
+}
+
+fn borrow(shared: &Shared) -> Box<Buffers> {
+    AT_HAND.take().unwrap_or_else(|| shared.buffers.borrow())
+}
+
+/// Gives back buffers that are empty.
+fn give_back(shared: &Shared, buffers: Box<Buffers>) {
+    if let Some(others) = AT_HAND.replace(Some(buffers)) {
+        shared.buffers.give_back(others);
     }
 }
 

@@ -63,7 +63,7 @@ impl Deadlines {
         Self {
             stream,
             exchange,
-            alarm: Alarm::new(read_until),
+            alarm: Alarm::new(),
             reading: Reading::Idle,
             read_until: Some(read_until),
             write_until: None,
@@ -130,24 +130,22 @@ impl Deadlines {
 
     /// Nothing has arrived: is that for too long?
     fn poll_starved(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let now = Instant::now();
         let site = &self.exchange.shared.site;
         let draining = site.is_draining();
         if draining && !std::mem::replace(&mut self.draining, draining) {
             // An idle connection has so long for another request, and not longer than before.
             if let (Reading::Idle, Some(until)) = (self.reading, &mut self.read_until) {
-                *until = (*until).min(Instant::now() + GRACE);
+                *until = (*until).min(now + GRACE);
             }
         }
-        let until = *self.read_until.get_or_insert_with(|| {
-            let time = match self.reading {
-                Reading::Idle if draining => GRACE.min(site.options.idle_timeout),
-                Reading::Idle => site.options.idle_timeout,
-                Reading::Head => site.options.header_timeout,
-                Reading::Content => site.options.body_timeout,
-            };
-            Instant::now() + time
+        let until = *self.read_until.get_or_insert_with(|| match self.reading {
+            Reading::Idle if draining => now + GRACE.min(site.options.idle_timeout),
+            Reading::Idle => now + site.options.idle_timeout,
+            Reading::Head => now + site.options.header_timeout,
+            Reading::Content => now + site.options.body_timeout,
         });
-        ready!(self.alarm.poll(cx, until));
+        ready!(self.alarm.poll(cx, until, now));
         match self.reading {
             Reading::Idle => self.finished = true,
             Reading::Head => self.starved = true,
@@ -170,9 +168,10 @@ impl Deadlines {
             }
             return Poll::Ready(result);
         }
+        let now = Instant::now();
         let timeout = self.exchange.shared.site.options.write_timeout;
-        let until = *self.write_until.get_or_insert_with(|| Instant::now() + timeout);
-        ready!(self.alarm.poll(cx, until));
+        let until = *self.write_until.get_or_insert_with(|| now + timeout);
+        ready!(self.alarm.poll(cx, until, now));
         self.finished = true;
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
