@@ -6,7 +6,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpStream},
     sync::Arc,
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use may::io::{CoIo, WaitIo};
@@ -24,6 +24,9 @@ const READABLE: EventFlags =
 
 /// Events after which a write does not block: space or an error.
 const WRITABLE: EventFlags = EventFlags::OUT.union(EventFlags::HUP).union(EventFlags::ERR);
+
+/// How many steps a connection may take before the others on its scheduler have their turn.
+const STEPS_A_TURN: u32 = 16;
 
 /// Serves a connection until it closes.
 pub(crate) fn serve(
@@ -47,6 +50,8 @@ struct Connection<'a> {
     /// What the socket is ready for. It tells only once (`EPOLLET`), so this remembers.
     ready: EventFlags,
     timer: Timer<'a>,
+    /// Steps since it last yielded.
+    steps: u32,
 }
 
 impl<'a> Connection<'a> {
@@ -71,6 +76,7 @@ impl<'a> Connection<'a> {
             buffers: None,
             ready: EventFlags::OUT,
             timer,
+            steps: 0,
         })
     }
 
@@ -80,6 +86,7 @@ impl<'a> Connection<'a> {
             if self.shared.site.is_draining() {
                 self.session.drain(now);
             }
+            self.take_turns();
             let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
             match self.session.step(buffers, now) {
                 Step::Read => self.read(now)?,
@@ -150,8 +157,19 @@ impl<'a> Connection<'a> {
             #[expect(clippy::cast_possible_truncation, reason = "epoll has 32 bits of events")]
             let news = self.events.wait_io() as u32;
             self.ready |= EventFlags::from_bits_retain(news);
+            self.steps = 0;
         }
         self.ready.intersects(events)
+    }
+
+    /// Lets others go first from time to time: a client that is fast enough is never waited for.
+    fn take_turns(&mut self) {
+        self.steps += 1;
+        if self.steps > STEPS_A_TURN {
+            self.steps = 0;
+            // To yield would be to go behind those who are ready, before any event is read.
+            timers::sleep(Duration::ZERO);
+        }
     }
 }
 

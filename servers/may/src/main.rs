@@ -20,9 +20,9 @@
 //! - The stack's size, for it can't grow ([`server`]). Running over its end ends the process.
 //! - Thread-locals: a coroutine may wake up on another thread, so nothing may be held of the first.
 //!   Both are why `may` calls its spawn unsafe, which the macro `go!` hides.
-//! - Fairness: a coroutine runs until it waits, and one that blocks or computes holds up everybody
-//!   on its scheduler, as `/block` and `/burn` show. Yielding lets those go first who are ready, but
-//!   reads no new events.
+//! - Fairness: a coroutine runs until it waits, so one whose client is fast must step back by itself
+//!   ([`connection`]), and may's yield is not enough, for it reads no new events. One that blocks or
+//!   computes holds up everybody on its scheduler, as `/block` and `/burn` show.
 //! - Time: a wait for events has no end ([`timers`]); may's own read has one, and a timer each time.
 //!   A sleeper wakes up on may's timer thread ([`timers::sleep`]).
 //! - Stopping: nothing tells a coroutine that waits, so the drain wakes each ([`timers`]).
