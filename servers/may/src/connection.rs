@@ -6,17 +6,14 @@ use std::{
     net::{Shutdown, SocketAddr, TcpStream},
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use may::io::{CoIo, WaitIo};
 use rustix::event::epoll::EventFlags;
 use session::{Buffers, Identity, Session, Step};
 
-use crate::{
-    server::Shared,
-    timers::{self, Timer},
-};
+use crate::{server::Shared, timers::Timer};
 
 /// Events after which a read does not block: bytes, an end or an error.
 const READABLE: EventFlags =
@@ -67,7 +64,7 @@ impl<'a> Connection<'a> {
         let identity = Identity { origin, number, worker: ("coroutine", number) };
         let context = shared.site.context.clone();
         let session = Session::new(context, identity, Instant::now());
-        let timer = shared.timers.register(session.deadline(), number, events.waker());
+        let timer = shared.timers.register(session.deadline(), number, events);
         Box::new(Self {
             shared,
             stream: events.inner(),
@@ -86,12 +83,12 @@ impl<'a> Connection<'a> {
             if self.shared.site.is_draining() {
                 self.session.drain(now);
             }
-            self.take_turns();
+            self.take_turns(now);
             let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
             match self.session.step(buffers, now) {
                 Step::Read => self.read(now)?,
                 Step::Write => self.write(now)?,
-                Step::Wait(until) => timers::sleep(until.saturating_duration_since(now)),
+                Step::Wait(until) => self.yield_until(until, now),
                 Step::Block(time) => thread::sleep(time),
                 Step::Burn(time) => process::burn(time),
                 Step::HalfClose => self.stream.shutdown(Shutdown::Write)?,
@@ -153,23 +150,26 @@ impl<'a> Connection<'a> {
     /// Yields until the socket is ready; or not ready, but there is another reason to look around.
     fn wait(&mut self, events: EventFlags, now: Instant) -> bool {
         if !self.ready.intersects(events) {
-            self.timer.set(self.session.deadline(), now);
-            #[expect(clippy::cast_possible_truncation, reason = "epoll has 32 bits of events")]
-            let news = self.events.wait_io() as u32;
-            self.ready |= EventFlags::from_bits_retain(news);
-            self.steps = 0;
+            self.yield_until(self.session.deadline(), now);
         }
         self.ready.intersects(events)
     }
 
     /// Lets others go first from time to time: a client that is fast enough is never waited for.
-    fn take_turns(&mut self) {
+    fn take_turns(&mut self, now: Instant) {
         self.steps += 1;
         if self.steps > STEPS_A_TURN {
-            self.steps = 0;
-            // To yield would be to go behind those who are ready, before any event is read.
-            timers::sleep(Duration::ZERO);
+            self.yield_until(now, now);
         }
+    }
+
+    /// Yields until something happens on the socket, until `time`, or until the drain.
+    fn yield_until(&mut self, time: Instant, now: Instant) {
+        self.timer.set(time, now);
+        #[expect(clippy::cast_possible_truncation, reason = "epoll has 32 bits of events")]
+        let news = self.events.wait_io() as u32;
+        self.ready |= EventFlags::from_bits_retain(news);
+        self.steps = 0;
     }
 }
 

@@ -1,22 +1,19 @@
 //! Accept, admission, back-off, drain.
 
 use std::{
-    io::ErrorKind,
+    io::{self, ErrorKind},
     net::{SocketAddr, TcpListener, TcpStream},
-    os::fd::AsRawFd,
+    os::fd::OwnedFd,
     panic::{self, AssertUnwindSafe},
     sync::Arc,
     thread,
     time::Instant,
 };
 
-use anyhow::{Context as _, anyhow};
-use may::{
-    coroutine::Builder,
-    go,
-    io::{CoIo, WaitIo},
-};
+use anyhow::Context as _;
+use may::{coroutine::Builder, go, io::CoIo};
 use process::{Outcome, Permit, Pressure, Refusal, Site};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
 use crate::{
     connection,
@@ -36,29 +33,26 @@ const SPARE_STACKS: usize = 128;
 pub(crate) struct Shared {
     pub(crate) site: Site,
     pub(crate) buffers: session::Pool,
-    pub(crate) timers: Arc<Timers>,
-    listener: CoIo<TcpListener>,
+    pub(crate) timers: Timers,
 }
 
 /// Serves until the process is told to end, and every request has ended or was cut.
 pub(crate) fn run(site: Site) -> anyhow::Result<Outcome> {
+    let shutdown = Arc::new(eventfd(0, EventfdFlags::empty()).context("cannot make an eventfd")?);
     configure(site.workers);
-    let listener = site.listener.socket.try_clone().context("cannot share the listener")?;
     let shared = Arc::new(Shared {
         buffers: session::Pool::new(site.context.limits),
-        timers: Timers::start().context("cannot start the timers")?,
-        listener: CoIo::new(listener).context("cannot watch the listener")?,
+        timers: Timers::start(site.workers).context("cannot start the timers")?,
         site,
     });
-    let to_wake = Arc::clone(&shared);
+    let (wake, to_wake) = (Arc::clone(&shutdown), Arc::clone(&shared));
     shared.site.on_shutdown(move || {
-        to_wake.listener.waker().wakeup();
+        // The counter of an eventfd that nobody has read can take a one.
+        let _ = rustix::io::write(&*wake, &1u64.to_ne_bytes());
         to_wake.timers.wake_all();
     })?;
     shared.site.announce()?;
-    let acceptor = Arc::clone(&shared);
-    let acceptor = go!(Builder::new(), move || accept(&acceptor))?;
-    acceptor.join().map_err(|_| anyhow!("the acceptor panicked"))??;
+    accept(&shared, &shutdown)?;
     drain(&shared);
     Ok(Outcome { cut: shared.site.requests_in_flight() })
 }
@@ -72,7 +66,7 @@ fn configure(workers: usize) {
 }
 
 /// Accepts until the process is told to end, and then what the backlog holds.
-fn accept(shared: &Arc<Shared>) -> anyhow::Result<()> {
+fn accept(shared: &Arc<Shared>, shutdown: &OwnedFd) -> anyhow::Result<()> {
     let listener = &shared.site.listener;
     let mut pressure = shared.site.pressure();
     loop {
@@ -86,9 +80,9 @@ fn accept(shared: &Arc<Shared>) -> anyhow::Result<()> {
                 if draining {
                     return Ok(());
                 }
-                shared.listener.wait_io();
+                wait(&listener.socket, shutdown).context("cannot poll the listener")?;
             }
-            Err(error) => timers::sleep(pressure.accept_failed(error)?),
+            Err(error) => thread::sleep(pressure.accept_failed(error)?),
         }
     }
 }
@@ -98,8 +92,8 @@ fn admit(shared: &Arc<Shared>, pressure: &mut Pressure, stream: TcpStream, origi
     let Some(permit) = shared.site.admission.admit() else {
         return shared.site.doorman.refuse(stream);
     };
-    // Where its events will be read.
-    let scheduler = usize::try_from(stream.as_raw_fd()).unwrap_or_default();
+    // On the scheduler that will read its events, so that it never changes threads.
+    let scheduler = timers::scheduler_of(&stream, shared.site.workers);
     let stream = Arc::new(stream);
     let started = spawn(Builder::new().id(scheduler), {
         let (shared, stream) = (Arc::clone(shared), Arc::clone(&stream));
@@ -112,7 +106,7 @@ fn admit(shared: &Arc<Shared>, pressure: &mut Pressure, stream: TcpStream, origi
         if let Some(stream) = Arc::into_inner(stream) {
             shared.site.doorman.refuse(stream);
         }
-        timers::sleep(pressure.exhausted(Refusal::Stack));
+        thread::sleep(pressure.exhausted(Refusal::Stack));
     }
 }
 
@@ -142,4 +136,13 @@ fn drain(shared: &Shared) {
     let Site { listener, admission, .. } = &shared.site;
     listener.close();
     admission.wait_until_empty(shared.site.drain_deadline());
+}
+
+/// Blocks until a client comes or the process is told to end.
+fn wait(listener: &TcpListener, shutdown: &OwnedFd) -> io::Result<()> {
+    let mut sockets = [PollFd::new(listener, PollFlags::IN), PollFd::new(shutdown, PollFlags::IN)];
+    match poll(&mut sockets, None) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
