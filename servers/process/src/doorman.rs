@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Doorman {
     lingering: SyncSender<(TcpStream, Instant)>,
-    context: Handle,
+    context: Arc<Context>,
 }
 
 impl Doorman {
@@ -33,14 +33,14 @@ impl Doorman {
         let (lingering, refused) = sync_channel(at_most);
         let thread = thread::Builder::new().name("doorman".to_owned());
         thread.spawn(move || linger(&refused))?;
-        Ok(Self { lingering, context: Handle(context) })
+        Ok(Self { lingering, context })
     }
 
     /// Says 503 to a client and parts with it in good order. Never blocks.
     pub fn refuse(&self, stream: impl Into<TcpStream>) {
         let mut stream = stream.into();
         let now = Instant::now();
-        let answer = session::saturated(&self.context.0, now);
+        let answer = session::saturated(&self.context, now);
         // A new socket's buffer takes the whole of it; a client that is gone needs no answer.
         let said = stream.set_nonblocking(true).and_then(|()| stream.write_all(&answer));
         if said.and_then(|()| stream.shutdown(Shutdown::Write)).is_ok() {
@@ -82,13 +82,4 @@ fn discard(stream: &mut TcpStream) -> bool {
         }
     }
     true
-}
-
-/// The context, which has nothing to show in debug output.
-struct Handle(Arc<Context>);
-
-impl std::fmt::Debug for Handle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Context")
-    }
 }

@@ -9,7 +9,7 @@ pub(crate) const AT_MOST: Duration = Duration::from_mins(1);
 ///
 /// # Errors
 /// A sentence that says what is wrong and what is right.
-pub fn parse(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let wrong = || format!("'{text}' is no duration; write it as 250us, 20ms or 1.5s");
     let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(wrong)?;
     let (number, unit) = text.split_at(unit_at);

@@ -26,14 +26,10 @@ use std::sync::Arc;
 
 pub use action::{Action, Decision, Echo, Pause, Report, Served, Stream};
 pub use body::Body;
-pub use duration::parse as parse_duration;
 pub use respond::{announce, close, malformed, refuse, saturated, too_large, too_slow};
 pub use route::Route;
 
 use http::{HeaderValue, Method, Response, header, request::Parts};
-
-/// What a consumed body may measure if no limit is set, in bytes: 64 MiB.
-const CONSUME_AT_MOST: u64 = 64 << 20;
 
 /// How much of a request may be read for nothing once its answer is out, in bytes.
 pub const DRAIN_AT_MOST: u64 = 256 * 1024;
@@ -67,24 +63,28 @@ pub struct Service {
     mode: Mode,
     /// Whether there is somewhere to forward to.
     has_upstream: bool,
-    max_body_bytes: Option<u64>,
+    /// The most bytes of content that is read before the answer.
+    max_consumed: u64,
+    /// The most bytes of content that is passed on as it arrives, if that is bounded.
+    max_streamed: Option<u64>,
     process: Arc<dyn Process>,
 }
 
 impl Service {
-    /// A service that answers as `backend`. `max_body_bytes` bounds streamed content only if it
-    /// is given, and consumed content always.
+    /// A service that answers as `backend`. `max_consumed` bounds content that is read before the
+    /// answer, `max_streamed` content that is passed on as it arrives, both in bytes.
     #[must_use]
     pub fn new(
         backend: &'static str,
         mode: Mode,
         has_upstream: bool,
-        max_body_bytes: Option<u64>,
+        max_consumed: u64,
+        max_streamed: Option<u64>,
         process: Arc<dyn Process>,
     ) -> Self {
         let signature = HeaderValue::try_from(format!("five-ways/{backend}"));
         let signature = signature.unwrap_or(HeaderValue::from_static("five-ways"));
-        Self { backend, signature, mode, has_upstream, max_body_bytes, process }
+        Self { backend, signature, mode, has_upstream, max_consumed, max_streamed, process }
     }
 
     /// The name of the backend, such as `mio`.
@@ -104,10 +104,10 @@ impl Service {
         if let Some(refusal) = check::refusal(head) {
             return Decision::last(Route::Other, refusal);
         }
-        if head.method == Method::TRACE {
-            return Decision::now(Route::Other, respond::method_not_allowed(routes::ANY));
-        }
         let decision = match self.mode {
+            _ if head.method == Method::TRACE => {
+                Decision::now(Route::Other, respond::method_not_allowed(routes::ANY))
+            }
             Mode::Service => self.route(head),
             Mode::Admin => self.admin(head),
             Mode::Echo => routes::echo(head),
@@ -119,8 +119,8 @@ impl Service {
     /// Refuses content that is known to be too large before any of it is read.
     fn bound(&self, head: &Parts, mut decision: Decision) -> Decision {
         decision.content_limit = match decision.action {
-            Action::Echo(_) => self.max_body_bytes,
-            Action::Report(_) => Some(self.max_body_bytes.unwrap_or(CONSUME_AT_MOST)),
+            Action::Echo(_) => self.max_streamed,
+            Action::Report(_) => Some(self.max_consumed),
             Action::Respond(_) | Action::Stream(_) => {
                 decision.close |= action::leaves_much_unread(head);
                 None

@@ -117,6 +117,13 @@ pub struct Context {
     pub environment: Arc<dyn Environment>,
 }
 
+/// There is nothing in it to show.
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
 /// An answer as it stands on the wire, after which the connection ends.
 fn last_words(context: &Context, response: Response<Body>, now: Instant) -> Vec<u8> {
     let (head, body) = response.into_parts();

@@ -25,7 +25,7 @@ use crate::{
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "four facts, any of which may hold")]
 pub struct Session {
-    context: Handle,
+    context: Arc<Context>,
     codec: Connection,
     state: State,
     deadline: Deadline,
@@ -98,7 +98,7 @@ impl Session {
         Self {
             codec: Connection::new(context.limits),
             deadline: Deadline::new(now, &context.timeouts),
-            context: Handle(context),
+            context,
             state: State::Receiving,
             identity,
             requests: 0,
@@ -167,7 +167,7 @@ impl Session {
         match &self.state {
             State::Receiving if self.is_idle() => self.close(buffers),
             State::Receiving | State::Consuming { .. } | State::Echoing { head: Some(_), .. } => {
-                self.refuse(StatusCode::REQUEST_TIMEOUT, "the request took too long", buffers, now);
+                self.refuse(service::too_slow(), buffers, now);
             }
             State::Draining { .. } => self.linger(),
             // The wait was for this moment.
@@ -189,16 +189,16 @@ impl Session {
     }
 
     /// Says that the process is on its way out: a request in hand is the last, and a connection
-    /// without one has a second to begin one.
-    pub fn drain(&mut self, now: Instant) {
-        if self.draining {
-            return;
+    /// without one has a second to begin one. Whether that was news.
+    pub fn drain(&mut self, now: Instant) -> bool {
+        if std::mem::replace(&mut self.draining, true) {
+            return false;
         }
-        self.draining = true;
         self.codec.close_after();
         if self.is_idle() {
             self.deadline.grant_grace(now);
         }
+        true
     }
 
     /// Makes one transition: a step if something must be waited for, `None` if not.
@@ -243,9 +243,9 @@ impl Session {
                 self.requests += 1;
                 self.current.began = now;
                 if !std::mem::replace(&mut self.in_flight, true) {
-                    self.context.0.environment.began();
+                    self.context.environment.began();
                 }
-                let decision = self.context.0.service.decide(&head);
+                let decision = self.context.service.decide(&head);
                 buffers.fields = head.headers;
                 buffers.fields.clear();
                 self.begin(decision, buffers, now);
@@ -254,7 +254,7 @@ impl Session {
             Ok(_) => self.read(now),
             Err(error) => {
                 self.current.began = now;
-                self.refuse(error.status(), &error.to_string(), buffers, now);
+                self.refuse(answer_to(error), buffers, now);
                 None
             }
         }
@@ -295,13 +295,7 @@ impl Session {
             Ok(Some(Event::Content(content))) => {
                 *counted += content.len() as u64;
                 if *counted > self.current.content_limit {
-                    self.give_up(
-                        head.is_some(),
-                        StatusCode::PAYLOAD_TOO_LARGE,
-                        TOO_LARGE,
-                        buffers,
-                        now,
-                    );
+                    self.give_up(head.is_some(), service::too_large(), buffers, now);
                     return None;
                 }
                 if let Some(echo) = head.take() {
@@ -317,7 +311,7 @@ impl Session {
             }
             Ok(None) => return self.read(now),
             Err(error) => {
-                self.give_up(head.is_some(), error.status(), &error.to_string(), buffers, now);
+                self.give_up(head.is_some(), answer_to(error), buffers, now);
             }
         }
         None
@@ -330,7 +324,7 @@ impl Session {
             Ok(Some(Event::Content(content))) => {
                 *counted += content.len() as u64;
                 if *counted > self.current.content_limit {
-                    self.refuse(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, buffers, now);
+                    self.refuse(service::too_large(), buffers, now);
                 }
                 None
             }
@@ -342,7 +336,7 @@ impl Session {
             }
             Ok(None) => self.read(now),
             Err(error) => {
-                self.refuse(error.status(), &error.to_string(), buffers, now);
+                self.refuse(answer_to(error), buffers, now);
                 None
             }
         }
@@ -400,20 +394,18 @@ impl Session {
         None
     }
 
-    /// Sends a complete answer, and plans for what is left of the request.
+    /// Sends a complete answer. What is left of the request is planned for by the service, which
+    /// ends the connection where that is much.
     fn respond(&mut self, response: Response<Body>, buffers: &mut Buffers, now: Instant) {
-        if self.codec.content_left().is_some_and(|left| left > DRAIN_AT_MOST) {
-            self.codec.close_after();
-        }
         let (head, body) = response.into_parts();
         self.send_head(Response::from_parts(head, ()), Some(body.len()), buffers, now);
         self.state = State::Sending(body);
     }
 
     /// Answers that the request cannot be read to its end, and ends the connection.
-    fn refuse(&mut self, status: StatusCode, why: &str, buffers: &mut Buffers, now: Instant) {
+    fn refuse(&mut self, answer: Response<Body>, buffers: &mut Buffers, now: Instant) {
         self.codec.close_after();
-        self.respond(service::refuse(status, why), buffers, now);
+        self.respond(answer, buffers, now);
     }
 
     /// As [`refuse`](Self::refuse) if no head is out; after one, only an end without the last
@@ -421,13 +413,12 @@ impl Session {
     fn give_up(
         &mut self,
         can_answer: bool,
-        status: StatusCode,
-        why: &str,
+        answer: Response<Body>,
         buffers: &mut Buffers,
         now: Instant,
     ) {
         if can_answer {
-            self.refuse(status, why, buffers, now);
+            self.refuse(answer, buffers, now);
         } else {
             self.linger();
         }
@@ -442,7 +433,7 @@ impl Session {
     ) {
         let (head, ()) = head.into_parts();
         self.current.status = head.status;
-        let Context { service, environment, .. } = &*self.context.0;
+        let Context { service, environment, .. } = &*self.context;
         let stamp = buffers.stamp.at(now, service.backend(), || environment.wall_clock());
         self.codec.send_head(&head, length, stamp, &mut buffers.output);
         self.current.announced_close = !self.codec.persists();
@@ -451,7 +442,7 @@ impl Session {
     /// The answer is complete: count it and turn to what comes next.
     fn finish(&mut self, buffers: &mut Buffers, now: Instant) {
         self.codec.send_end(&mut buffers.output);
-        let environment = &self.context.0.environment;
+        let environment = &self.context.environment;
         environment.answered(
             self.current.route,
             self.current.status,
@@ -489,7 +480,7 @@ impl Session {
             State::Receiving | State::Draining { .. } | State::Lingering { .. } | State::Closed
         );
         if idle && std::mem::take(&mut self.in_flight) {
-            self.context.0.environment.ended();
+            self.context.environment.ended();
         }
     }
 
@@ -507,7 +498,7 @@ impl Session {
         }
         let progress = std::mem::take(&mut self.progress);
         let reading = self.codec.reading();
-        let began = self.deadline.read(reading, progress, now, &self.context.0.timeouts);
+        let began = self.deadline.read(reading, progress, now, &self.context.timeouts);
         if began && self.draining && reading == Reading::Idle {
             self.deadline.grant_grace(now);
         }
@@ -515,7 +506,7 @@ impl Session {
     }
 
     fn write(&mut self, now: Instant) -> Step {
-        self.deadline.write(now, &self.context.0.timeouts);
+        self.deadline.write(now, &self.context.timeouts);
         Step::Write
     }
 }
@@ -524,19 +515,13 @@ impl Drop for Session {
     /// What moved since the last answer counts too.
     fn drop(&mut self) {
         if self.in_flight {
-            self.context.0.environment.ended();
+            self.context.environment.ended();
         }
-        self.context.0.environment.moved(self.moved.0, self.moved.1);
+        self.context.environment.moved(self.moved.0, self.moved.1);
     }
 }
 
-const TOO_LARGE: &str = "the content is larger than this server takes";
-
-/// The shared context, which has nothing to show in a session's debug output.
-struct Handle(Arc<Context>);
-
-impl std::fmt::Debug for Handle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Context")
-    }
+/// The answer to a request that the codec refuses.
+fn answer_to(error: http1::Error) -> Response<Body> {
+    service::refuse(error.status(), &error.to_string())
 }

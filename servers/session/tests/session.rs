@@ -78,8 +78,9 @@ impl Talk {
     fn with_limit(max_body_bytes: Option<u64>) -> Self {
         let world = Arc::new(World::default());
         let process = Arc::clone(&world) as Arc<dyn service::Process>;
+        let consumed = max_body_bytes.unwrap_or(u64::MAX);
         let context = Arc::new(Context {
-            service: Service::new("test", Mode::Service, false, max_body_bytes, process),
+            service: Service::new("test", Mode::Service, false, consumed, max_body_bytes, process),
             limits: http1::Limits::default(),
             timeouts: Timeouts { header: HEADER, idle: IDLE, body: BODY, write: WRITE },
             environment: Arc::clone(&world) as Arc<dyn Environment>,

@@ -47,9 +47,8 @@ impl Connection<'_> {
     fn run(mut self) -> io::Result<()> {
         loop {
             let now = Instant::now();
-            if self.shared.site.is_draining() {
+            if self.shared.site.is_draining() && self.session.drain(now) {
                 self.shared.interrupts.noticed(self.number);
-                self.session.drain(now);
             }
             let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
             match self.session.step(buffers, now) {
