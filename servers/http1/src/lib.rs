@@ -79,6 +79,7 @@ mod chunked;
 mod error;
 mod field;
 mod framing;
+mod head;
 mod input;
 mod output;
 mod request;

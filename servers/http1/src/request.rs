@@ -1,37 +1,25 @@
 //! Request heads in (RFC 9112, sections 2 to 5).
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Uri, Version, request::Parts};
+use http::{HeaderMap, Method, Request, Uri, request::Parts};
 
 use crate::{
     Error, Input, Limits,
     field::{self, Relevance},
+    head::{self, Lines},
 };
 
-/// The length of the first whole head in `bytes`, its last CR LF included; `None` if more
-/// must arrive. `scanned` remembers how far lines have been looked at, so that a head which
-/// arrives byte by byte is not read again from its start.
+/// The length of the first whole head in `bytes`, as [`head::find`] gives it, but for the name of
+/// the error where the request line alone is too long.
 pub(crate) fn find(
     bytes: &[u8],
     scanned: &mut u32,
     limits: Limits,
 ) -> Result<Option<usize>, Error> {
-    let limit = limits.max_head_bytes as usize;
-    let mut at = *scanned as usize;
-    for end in memchr::memchr_iter(b'\n', &bytes[at..bytes.len().min(limit)]) {
-        let end = *scanned as usize + end;
-        match &bytes[at..end] {
-            [b'\r'] => return Ok(Some(end + 1)),
-            [.., b'\r'] => at = end + 1,
-            _ => return Err(Error::LineEnd),
-        }
-    }
-    *scanned = u32::try_from(at).map_err(|_| Error::HeadTooLarge)?;
-    match bytes.len() {
-        length if length < limit => Ok(None),
-        _ if at == 0 => Err(Error::TargetTooLong),
-        _ => Err(Error::HeadTooLarge),
-    }
+    head::find(bytes, scanned, limits).map_err(|error| match error {
+        Error::HeadTooLarge if *scanned == 0 => Error::TargetTooLong,
+        error => error,
+    })
 }
 
 /// Takes a head of `length` bytes, as [`find`] gave it, off the front of `input`. `fields` is
@@ -48,30 +36,10 @@ pub(crate) fn take(
     let mut parts = Request::new(()).into_parts().0;
     parts.method = Method::from_bytes(method).map_err(|_| Error::Method)?;
     parts.uri = read_target(&head, target)?;
-    parts.version = read_version(version)?;
+    parts.version = head::read_version(version)?;
     parts.headers = fields;
-    let mut relevance = Relevance::default();
-    for (count, line) in lines.enumerate() {
-        if count >= limits.max_headers as usize {
-            return Err(Error::HeadTooLarge);
-        }
-        relevance.add(field::append(&head, line, &mut parts.headers)?);
-    }
+    let relevance = head::read_fields(&head, lines, &mut parts.headers, limits)?;
     Ok((parts, relevance))
-}
-
-/// The lines of a head whose line ends have been checked, without the empty one.
-struct Lines<'a>(&'a [u8]);
-
-impl<'a> Iterator for Lines<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let end = memchr::memchr(b'\n', self.0).filter(|end| *end > 1)?;
-        let line = &self.0[..end - 1];
-        self.0 = &self.0[end + 1..];
-        Some(line)
-    }
 }
 
 /// Splits `method SP request-target SP HTTP-version`, each space exactly one.
@@ -101,16 +69,4 @@ fn read_target(head: &Bytes, target: &[u8]) -> Result<Uri, Error> {
         };
     }
     Uri::from_maybe_shared(head.slice_ref(target)).map_err(|_| Error::Target)
-}
-
-/// Reads `HTTP/` digit `.` digit; a later 1.x is read as 1.1 (RFC 9110, section 2.5).
-fn read_version(version: &[u8]) -> Result<Version, Error> {
-    match version {
-        b"HTTP/1.0" => Ok(Version::HTTP_10),
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Ok(Version::HTTP_11),
-        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
-            Err(Error::UnsupportedVersion)
-        }
-        _ => Err(Error::Version),
-    }
 }

@@ -4,7 +4,11 @@ use std::io::Write as _;
 
 use http::{StatusCode, Version, response::Parts};
 
-use crate::{Framing, output::Output};
+use crate::{
+    Framing,
+    head::{encode_field, encode_fields, encode_framing},
+    output::Output,
+};
 
 /// How an answer's content is delimited, given its length if that is known
 /// (RFC 9112, section 6.1: a 1.0 client knows no chunks).
@@ -43,18 +47,9 @@ pub(crate) fn encode(
     let out = output.tail();
     encode_status_line(head.status, out);
     out.extend_from_slice(common);
-    for (name, value) in &head.headers {
-        encode_name(name.as_str(), out);
-        encode_value(value.as_bytes(), out);
-    }
-    match framing {
-        _ if matches!(head.status.as_u16(), 204 | 304) => {}
-        Framing::Length(length) => {
-            let mut digits = itoa::Buffer::new();
-            encode_field("Content-Length", digits.format(length).as_bytes(), out);
-        }
-        Framing::Chunked => encode_field("Transfer-Encoding", b"chunked", out),
-        Framing::UntilClose => {}
+    encode_fields(&head.headers, out);
+    if !matches!(head.status.as_u16(), 204 | 304) {
+        encode_framing(framing, out);
     }
     match persistence {
         Persistence::Assumed => {}
@@ -71,25 +66,5 @@ fn encode_status_line(status: StatusCode, out: &mut Vec<u8>) {
         let reason = status.canonical_reason().unwrap_or_default();
         // Writing into a vector cannot fail.
         let _ = write!(out, "HTTP/1.1 {} {reason}\r\n", status.as_str());
-    }
-}
-
-fn encode_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(name.as_bytes());
-    encode_value(value, out);
-}
-
-fn encode_value(value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Names are alike in any case; people read `Content-Type`.
-fn encode_name(name: &str, out: &mut Vec<u8>) {
-    let mut begins = true;
-    for byte in name.bytes() {
-        out.push(if begins { byte.to_ascii_uppercase() } else { byte });
-        begins = byte == b'-';
     }
 }

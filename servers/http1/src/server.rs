@@ -7,6 +7,7 @@ use crate::{
     Error, Framing, Input, Limits, Output, Reading,
     chunked::{self, Decoded, Decoder},
     field, framing,
+    head::wants_persistence,
     request::{find, take},
     response::{Persistence, encode, framing as answer_framing, is_bodyless},
 };
@@ -282,7 +283,7 @@ impl Connection {
         self.version = parts.version;
         self.is_head = parts.method == http::Method::HEAD;
         self.persists &= if relevance.connection {
-            wants_persistence(&parts)
+            wants_persistence(parts.version, &parts.headers)
         } else {
             parts.version >= Version::HTTP_11
         };
@@ -299,16 +300,4 @@ impl Connection {
         self.receiving = Receiving::Failed(error);
         self.persists = false;
     }
-}
-
-/// What the client says of the connection's future (RFC 9112, section 9.3).
-fn wants_persistence(head: &request::Parts) -> bool {
-    let mut persists = head.version >= Version::HTTP_11;
-    for option in field::list(&head.headers, &header::CONNECTION) {
-        if option.eq_ignore_ascii_case(b"close") {
-            return false;
-        }
-        persists |= option.eq_ignore_ascii_case(b"keep-alive");
-    }
-    persists
 }
