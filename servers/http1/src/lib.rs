@@ -12,12 +12,10 @@
 //!
 //! | receiving  | on                                  | gives                  | next       |
 //! |------------|-------------------------------------|------------------------|------------|
-//! | `Head`     | a whole head                        | [`server::Event::Head`]| `Length`, `Chunked` |
-//! | `Length`   | some bytes                          | `Content`              | `Length`   |
-//! | `Length`   | none left                           | `End`                  | `Complete` |
-//! | `Chunked`  | some of a chunk's data              | `Content`              | `Chunked`  |
-//! | `Chunked`  | the last chunk and the trailers     | `End`                  | `Complete` |
-//! | any of these | bytes that no standard allows     | [`Error`]              | `Failed`   |
+//! | `Head`     | a whole head                        | [`server::Event::Head`]| `Content`  |
+//! | `Content`  | some of it                          | `Content`              | `Content`  |
+//! | `Content`  | none left; the last chunk and the trailers | `End`           | `Complete` |
+//! | both       | bytes that no standard allows       | [`Error`]              | `Failed`   |
 //! | `Complete` | `next_request`                      |                        | `Head`     |
 //!
 //! | sending    | on             | writes                                  | next |
@@ -76,6 +74,7 @@
 #![forbid(unsafe_code)]
 
 mod chunked;
+mod content;
 mod error;
 mod field;
 mod framing;

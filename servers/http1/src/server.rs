@@ -5,7 +5,8 @@ use http::{HeaderMap, Version, header, request, response};
 
 use crate::{
     Error, Framing, Input, Limits, Output, Reading,
-    chunked::{self, Decoded, Decoder},
+    chunked::Decoded,
+    content::{self, Decoder},
     field, framing,
     head::wants_persistence,
     request::{find, take},
@@ -59,8 +60,7 @@ enum Receiving {
         begun: bool,
         forgiven: bool,
     },
-    Length(u64),
-    Chunked(Decoder),
+    Content(Decoder),
     Complete,
     Failed(Error),
 }
@@ -106,14 +106,7 @@ impl Connection {
     ) -> Result<Option<Event>, Error> {
         let event = match &mut self.receiving {
             Receiving::Head { .. } => self.receive_head(input, fields),
-            Receiving::Length(0) => Ok(Some(Event::End)),
-            Receiving::Length(_) if input.is_empty() => Ok(None),
-            Receiving::Length(left) => {
-                let content = input.take(chunked::clamp(*left, input.bytes().len()));
-                *left -= content.len() as u64;
-                Ok(Some(Event::Content(content)))
-            }
-            Receiving::Chunked(decoder) => decoder.decode(input, self.limits).map(|decoded| {
+            Receiving::Content(decoder) => decoder.decode(input, self.limits).map(|decoded| {
                 decoded.map(|decoded| match decoded {
                     Decoded::Content(content) => Event::Content(content),
                     Decoded::Done => Event::End,
@@ -183,13 +176,7 @@ impl Connection {
     /// Writes a piece of the answer's content, which is left out where there may be none.
     pub fn send_content(&mut self, content: Bytes, output: &mut Output) {
         match &mut self.sending {
-            Sending::Content(Framing::Length(left)) => {
-                debug_assert!(content.len() as u64 <= *left, "more content than announced");
-                *left = left.saturating_sub(content.len() as u64);
-                output.push_content(content);
-            }
-            Sending::Content(Framing::Chunked) => chunked::encode(content, output),
-            Sending::Content(Framing::UntilClose) => output.push_content(content),
+            Sending::Content(framing) => content::encode(framing, content, output),
             Sending::NoContent => {}
             Sending::Head | Sending::Complete => debug_assert!(false, "content without a head"),
         }
@@ -197,10 +184,8 @@ impl Connection {
 
     /// Ends the answer. An answer shorter than announced ends the connection instead.
     pub fn send_end(&mut self, output: &mut Output) {
-        match self.sending {
-            Sending::Content(Framing::Chunked) => chunked::encode_end(output),
-            Sending::Content(Framing::Length(left)) if left > 0 => self.persists = false,
-            _ => {}
+        if let Sending::Content(framing) = self.sending {
+            self.persists &= content::encode_end(framing, output);
         }
         self.sending = Sending::Complete;
     }
@@ -211,7 +196,7 @@ impl Connection {
         match self.receiving {
             Receiving::Head { begun: false, .. } => Reading::Idle,
             Receiving::Head { .. } => Reading::Head,
-            Receiving::Length(_) | Receiving::Chunked(_) => Reading::Content,
+            Receiving::Content(_) => Reading::Content,
             Receiving::Complete | Receiving::Failed(_) => Reading::Nothing,
         }
     }
@@ -232,8 +217,7 @@ impl Connection {
     #[must_use]
     pub fn content_left(&self) -> Option<u64> {
         match self.receiving {
-            Receiving::Length(left) => Some(left),
-            Receiving::Chunked(_) => None,
+            Receiving::Content(decoder) => decoder.left(),
             _ => Some(0),
         }
     }
@@ -273,13 +257,12 @@ impl Connection {
         }
         let Some(length) = find(input.bytes(), scanned, self.limits)? else { return Ok(None) };
         let (parts, relevance) = take(input, length, std::mem::take(fields), self.limits)?;
-        self.receiving = Receiving::Length(0);
-        if relevance.framing {
-            self.receiving = match framing::of_request(parts.version, &parts.headers)? {
-                Framing::Length(length) => Receiving::Length(length),
-                _ => Receiving::Chunked(Decoder::new()),
-            };
-        }
+        let framing = if relevance.framing {
+            framing::of_request(parts.version, &parts.headers)?
+        } else {
+            Framing::Length(0)
+        };
+        self.receiving = Receiving::Content(Decoder::new(framing));
         self.version = parts.version;
         self.is_head = parts.method == http::Method::HEAD;
         self.persists &= if relevance.connection {
