@@ -3,6 +3,7 @@
 
 use std::{
     io::{self, ErrorKind, Read},
+    mem::MaybeUninit,
     net::{Shutdown, SocketAddr, TcpStream},
     thread,
     time::{Duration, Instant},
@@ -70,28 +71,33 @@ impl Connection<'_> {
         if let Some(idle) = self.buffers.take_if(|buffers| idle && buffers.are_empty()) {
             self.shared.buffers.give_back(idle);
         }
-        let mut first = [0; FIRST];
         let read = match &mut self.buffers {
-            Some(buffers) => self.stream.read(buffers.input.space()),
-            None => self.stream.read(&mut first),
+            Some(buffers) => {
+                let read = self.stream.read(buffers.input.space());
+                read.inspect(|count| buffers.input.filled(*count))
+            }
+            None => self.read_first(),
         };
         match read {
             Ok(0) => self.session.end_of_input(),
-            Ok(count) => {
-                match &mut self.buffers {
-                    Some(buffers) => buffers.input.filled(count),
-                    none => {
-                        let buffers = none.insert(self.shared.buffers.borrow());
-                        buffers.input.extend(&first[..count]);
-                    }
-                }
-                self.session.received(count);
-            }
+            Ok(count) => self.session.received(count),
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.timed_out(),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Reads the first bytes of a request, and borrows buffers once they are there.
+    fn read_first(&mut self) -> io::Result<usize> {
+        // Not initialised: of a stack that was cold for so long, no more should be touched.
+        let mut first = [MaybeUninit::uninit(); FIRST];
+        let (first, _) = rustix::io::read(self.stream, &mut first[..])?;
+        if !first.is_empty() {
+            let buffers = self.buffers.insert(self.shared.buffers.borrow());
+            buffers.input.extend(first);
+        }
+        Ok(first.len())
     }
 
     /// Blocks until the kernel has taken the output, or has not taken any for too long.
