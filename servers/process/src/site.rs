@@ -190,18 +190,14 @@ fn context(
     world: &Arc<World>,
 ) -> anyhow::Result<Context> {
     let process = Arc::clone(world) as Arc<dyn service::Process>;
-    let has_upstream = options.upstream.is_some();
+    let upstream = options.upstream.as_ref().map(|upstream| service::Upstream {
+        authority: upstream.authority().clone(),
+        trust_forwarded: options.trust_forwarded,
+    });
     let (max_consumed, max_streamed) =
         (options.consumed_body_bytes(), options.streamed_body_bytes());
     Ok(Context {
-        service: Service::new(
-            backend.name,
-            mode,
-            has_upstream,
-            max_consumed,
-            max_streamed,
-            process,
-        ),
+        service: Service::new(backend.name, mode, upstream, max_consumed, max_streamed, process),
         limits: http1::Limits {
             max_head_bytes: options.max_head_bytes.try_into().context("--max-head-bytes")?,
             max_headers: options.max_headers.try_into().context("--max-headers")?,

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, Version, header, request::Parts};
+use http::{Response, Version, header, request::Parts};
 use serde::Serialize;
 
-use crate::{Body, DRAIN_AT_MOST, Route, respond};
+use crate::{Body, DRAIN_AT_MOST, Forward, Route, field, respond};
 
 /// What to do with a request, and what to count it as.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub enum Action {
     Report(Report),
     /// Send the pieces of an answer, one every interval.
     Stream(Stream),
+    /// Send the request upstream, and the upstream's answer back, each as it arrives.
+    Forward(Forward),
 }
 
 /// An answer that is the request's content.
@@ -164,21 +166,21 @@ pub(crate) fn content_length(head: &Parts) -> Option<u64> {
     if head.headers.contains_key(header::TRANSFER_ENCODING) {
         return None;
     }
-    let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    Some(length.and_then(|digits| digits.parse().ok()).unwrap_or(0))
+    Some(field::content_length(&head.headers).unwrap_or(0))
+}
+
+/// Whether the client holds its content back until it gets a 100 (RFC 9110, section 10.1.1).
+pub(crate) fn expects_continue(head: &Parts) -> bool {
+    head.version >= Version::HTTP_11
+        && content_length(head) != Some(0)
+        && field::list(&head.headers, &header::EXPECT)
+            .any(|expectation| expectation.eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// Whether an answer that does not wait for the content can't let the connection go on: so much
 /// would have to be read first, or nobody knows whether it will come (RFC 9110, section 10.1.1).
 pub(crate) fn leaves_much_unread(head: &Parts) -> bool {
-    let length = content_length(head);
-    let expects = || {
-        let expectation = head.headers.get(header::EXPECT);
-        let continues =
-            |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-        head.version >= Version::HTTP_11 && expectation.is_some_and(continues)
-    };
-    length.is_some_and(|length| length > DRAIN_AT_MOST) || length != Some(0) && expects()
+    content_length(head).is_some_and(|length| length > DRAIN_AT_MOST) || expects_continue(head)
 }
 
 /// A request as its report shows it.

@@ -11,6 +11,7 @@
 //! | [`Action::Echo`]    | sends the request's content back as it arrives |
 //! | [`Action::Report`]  | reads the whole content, [pauses](Pause), then sends a report of it |
 //! | [`Action::Stream`]  | sends a piece, waits, sends the next |
+//! | [`Action::Forward`] | sends the request [upstream](Forward), and back what comes from there |
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +19,11 @@ mod action;
 mod body;
 mod check;
 mod duration;
+mod failure;
+mod field;
+mod forward;
+mod forwarded;
+mod hop_by_hop;
 mod respond;
 mod route;
 mod routes;
@@ -26,6 +32,9 @@ use std::sync::Arc;
 
 pub use action::{Action, Decision, Echo, Pause, Report, Served, Stream};
 pub use body::Body;
+pub use failure::Failure;
+pub use forward::{Attempt, Content, Forward, Upstream, announced};
+pub use hop_by_hop::keep_alive;
 pub use respond::{announce, close, malformed, refuse, saturated, too_large, too_slow};
 pub use route::Route;
 
@@ -61,8 +70,7 @@ pub struct Service {
     backend: &'static str,
     signature: HeaderValue,
     mode: Mode,
-    /// Whether there is somewhere to forward to.
-    has_upstream: bool,
+    upstream: Option<Upstream>,
     /// The most bytes of content that is read before the answer.
     max_consumed: u64,
     /// The most bytes of content that is passed on as it arrives, if that is bounded.
@@ -71,20 +79,20 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service that answers as `backend`. `max_consumed` bounds content that is read before the
+    /// A service that answers as `backend` and forwards to `upstream`. `max_consumed` bounds content that is read before the
     /// answer, `max_streamed` content that is passed on as it arrives, both in bytes.
     #[must_use]
     pub fn new(
         backend: &'static str,
         mode: Mode,
-        has_upstream: bool,
+        upstream: Option<Upstream>,
         max_consumed: u64,
         max_streamed: Option<u64>,
         process: Arc<dyn Process>,
     ) -> Self {
         let signature = HeaderValue::try_from(format!("five-ways/{backend}"));
         let signature = signature.unwrap_or(HeaderValue::from_static("five-ways"));
-        Self { backend, signature, mode, has_upstream, max_consumed, max_streamed, process }
+        Self { backend, signature, mode, upstream, max_consumed, max_streamed, process }
     }
 
     /// The name of the backend, such as `mio`.
@@ -111,7 +119,7 @@ impl Service {
             Mode::Service => self.route(head),
             Mode::Admin => self.admin(head),
             Mode::Echo => routes::echo(head),
-            Mode::Proxy => self.forward(),
+            Mode::Proxy => self.forward(head, ""),
         };
         self.bound(head, decision)
     }
@@ -119,7 +127,7 @@ impl Service {
     /// Refuses content that is known to be too large before any of it is read.
     fn bound(&self, head: &Parts, mut decision: Decision) -> Decision {
         decision.content_limit = match decision.action {
-            Action::Echo(_) => self.max_streamed,
+            Action::Echo(_) | Action::Forward(_) => self.max_streamed,
             Action::Report(_) => Some(self.max_consumed),
             Action::Respond(_) | Action::Stream(_) => {
                 decision.close |= action::leaves_much_unread(head);

@@ -5,9 +5,10 @@ use std::time::Duration;
 use http::{Method, StatusCode, request::Parts};
 
 use crate::{
-    Action, Decision, Echo, Pause, Report, Route, Service, Stream,
+    Action, Decision, Echo, Forward, Pause, Report, Route, Service, Stream,
     body::PIECE_AT_MOST,
     duration,
+    forward::max_forwards,
     respond::{self, refuse},
 };
 
@@ -34,7 +35,7 @@ impl Service {
             ("delay", Some(time)) => self.pause(Route::Delay, head, time, Pause::Wait),
             ("block", Some(time)) => self.pause(Route::Block, head, time, Pause::Block),
             ("burn", Some(time)) => self.pause(Route::Burn, head, time, Pause::Burn),
-            ("proxy", _) => self.forward(),
+            ("proxy", _) => self.forward(head, "/proxy"),
             ("healthz" | "metrics", None) => self.admin(head),
             _ => not_found("no such route; GET / lists those there are"),
         }
@@ -48,13 +49,16 @@ impl Service {
         }
     }
 
-    pub(crate) fn forward(&self) -> Decision {
-        let why = if self.has_upstream {
-            "forwarding is not there yet"
-        } else {
-            "there is nowhere to forward to; start this server with --upstream URL"
+    /// Forwards the request; the `route` in front of its path has led here, and goes no further.
+    pub(crate) fn forward(&self, head: &Parts, route: &'static str) -> Decision {
+        let Some(upstream) = &self.upstream else {
+            let why = "there is nowhere to forward to; start this server with --upstream URL";
+            return Decision::now(Route::Proxy, refuse(StatusCode::BAD_GATEWAY, why));
         };
-        Decision::now(Route::Proxy, refuse(StatusCode::BAD_GATEWAY, why))
+        if max_forwards(&head.method, &head.headers) == Some(0) {
+            return Decision::now(Route::Proxy, respond::options(ANY));
+        }
+        Decision::of(Route::Proxy, Action::Forward(Forward::of(head, upstream, route)))
     }
 
     fn pause(

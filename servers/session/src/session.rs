@@ -7,7 +7,9 @@ use http1::{
     Reading,
     server::{Connection, Event},
 };
-use service::{Action, Body, DRAIN_AT_MOST, Decision, Echo, Pause, Report, Route, Served, Stream};
+use service::{
+    Action, Body, DRAIN_AT_MOST, Decision, Echo, Failure, Pause, Report, Route, Served, Stream,
+};
 
 use crate::{
     Buffers, Context, Step,
@@ -279,6 +281,10 @@ impl Session {
             }
             Action::Echo(echo) => State::Echoing { head: Some(Box::new(echo)), counted: 0 },
             Action::Report(report) => State::Consuming { report: Box::new(report), counted: 0 },
+            // Forwarding is to come.
+            Action::Forward(_) => {
+                return self.refuse(Failure::Unreachable.answer(), buffers, now);
+            }
             Action::Stream(mut stream) => {
                 let head = std::mem::take(&mut stream.head);
                 self.send_head(head, None, buffers, now);

@@ -80,7 +80,7 @@ impl Talk {
         let process = Arc::clone(&world) as Arc<dyn service::Process>;
         let consumed = max_body_bytes.unwrap_or(u64::MAX);
         let context = Arc::new(Context {
-            service: Service::new("test", Mode::Service, false, consumed, max_body_bytes, process),
+            service: Service::new("test", Mode::Service, None, consumed, max_body_bytes, process),
             limits: http1::Limits::default(),
             timeouts: Timeouts { header: HEADER, idle: IDLE, body: BODY, write: WRITE },
             environment: Arc::clone(&world) as Arc<dyn Environment>,

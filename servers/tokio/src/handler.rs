@@ -14,7 +14,7 @@ use std::{
 
 use http::{HeaderMap, Method, Request, Response, Version};
 use hyper::body::{Body as _, Bytes, Incoming};
-use service::{Action, DRAIN_AT_MOST, Decision, Pause, Report, Route, Served};
+use service::{Action, DRAIN_AT_MOST, Decision, Failure, Pause, Report, Route, Served};
 use session::{Identity, LINGER, Receipt};
 use tokio::time::{sleep, timeout};
 
@@ -36,6 +36,8 @@ pub(crate) fn answer(exchange: &Arc<Exchange>, request: Request<Incoming>) -> Re
         }
         Action::Echo(echo) => return Reply::Later(Box::pin(current.echo(echo, content))),
         Action::Report(report) => return Reply::Later(Box::pin(current.report(report, content))),
+        // Forwarding is to come.
+        Action::Forward(_) => current.refuse(Failure::Unreachable.answer()),
         Action::Stream(mut stream) => {
             current.leave(content);
             let head = std::mem::take(&mut stream.head);

@@ -1,0 +1,61 @@
+//! The head that comes back.
+
+use http::{Response, Version, response};
+use service::{Mode, announced};
+
+use crate::{lines, old, plan, request};
+
+#[test]
+fn an_answer_comes_back_without_what_was_for_us() {
+    let forward = plan(Mode::Proxy, &request("GET", "/", &[]));
+    let fields = [
+        ("connection", "close, X-Own"),
+        ("x-own", "1"),
+        ("keep-alive", "timeout=5"),
+        ("content-length", "5"),
+        ("trailer", "x"),
+        ("upgrade", "h2c"),
+        ("proxy-authenticate", "Basic"),
+        ("date", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("server", "origin"),
+        ("set-cookie", "a"),
+        ("set-cookie", "b"),
+        ("via", "1.1 origin"),
+    ];
+    let head = response(Version::HTTP_10, 404, &fields);
+    assert_eq!(announced(&head.headers), Some(5));
+    let head = forward.answer(head);
+    assert_eq!((head.version, head.status.as_u16()), (Version::HTTP_11, 404));
+    assert_eq!(
+        lines(&head.headers),
+        [
+            "date: Thu, 01 Jan 1970 00:00:00 GMT",
+            "server: origin",
+            "set-cookie: a",
+            "set-cookie: b",
+            "via: 1.1 origin, 1.0 five-ways",
+        ]
+    );
+    let early = forward.answer(response(Version::HTTP_11, 103, &[("link", "</a>")]));
+    assert_eq!(lines(&early.headers), ["link: </a>", "via: 1.1 five-ways"]);
+}
+
+#[test]
+fn informational_answers_are_for_those_who_know_them() {
+    let new = plan(Mode::Proxy, &request("GET", "/", &[]));
+    let old = plan(Mode::Proxy, &old(request("GET", "/", &[])));
+    for (status, passes) in [(100, true), (101, false), (102, true), (103, true), (199, true)] {
+        let status = status.try_into().unwrap();
+        assert_eq!(new.passes_on(status), passes, "{status}");
+        assert!(!old.passes_on(status), "{status} to 1.0");
+    }
+    assert!(!new.passes_on(http::StatusCode::OK));
+}
+
+fn response(version: Version, status: u16, fields: &[(&str, &str)]) -> response::Parts {
+    let mut response = Response::builder().version(version).status(status);
+    for (name, value) in fields {
+        response = response.header(*name, *value);
+    }
+    response.body(()).unwrap().into_parts().0
+}
