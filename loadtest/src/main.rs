@@ -42,7 +42,9 @@ fn main() -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("loadtest: {error:#}");
-        let refused = error.is::<limits::TooMany>() || error.is::<report::Unreadable>();
+        let refused = error.is::<limits::TooMany>()
+            || error.is::<options::Unusable>()
+            || error.is::<report::Unreadable>();
         ExitCode::from(if refused { 2 } else { 1 })
     })
 }

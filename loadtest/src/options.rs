@@ -1,7 +1,8 @@
 //! The command line, and what it accepts.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,14 +29,32 @@ Examples:
   loadtest floor --listen 127.0.0.1:8080
 
 Durations are written 500ms, 10s, 1m. Everything a comparison leaves is in one folder;
-results/latest leads to the last one.";
+results/latest leads to the last one.
+
+Exit codes: 0 done; 1 a server did not answer as it should (`run --help`, `compare --help`);
+2 an option can't be used, and nothing was measured; 130 a comparison was interrupted.";
+
+const RUN_CODES: &str = "\
+One request is made before the load. If its answer is wrong the run ends there, saying what came in
+place of what was expected. Users whose requests fail later wait between 1 ms and 1 s before the
+next, the longer the more often in a row.
+
+Exit codes: 0 the server answered to the end, with or without errors in between: the table counts
+them; 1 the first answer was wrong, no right one came in the window, or the server was gone at the
+end; 2 an option can't be used, and nothing was measured.";
+
+const COMPARE_CODES: &str = "\
+Exit codes: 0 every cell was measured; 1 some were not, and the table says why; 2 an option can't be
+used, and nothing was measured; 130 interrupted, with a report of what was measured until then.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Load one URL and print requests a second, service times and errors
+    #[command(after_help = RUN_CODES)]
     Run(RunOptions),
     /// Compare backends: CPU and memory, throughput and service time, cell by cell
+    #[command(after_help = COMPARE_CODES)]
     Compare(CompareOptions),
     /// Make report.html again from a results.json
     Report(ReportOptions),
@@ -121,6 +140,22 @@ pub(crate) struct FloorOptions {
     /// Where to listen; port 0 lets the kernel choose
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
+}
+
+/// An option that was understood, but whose value turned out to be of no use.
+#[derive(Debug, thiserror::Error)]
+#[error("{option} {value}: {reason}")]
+pub(crate) struct Unusable {
+    option: &'static str,
+    value: String,
+    reason: String,
+}
+
+impl Unusable {
+    /// The option names a file or a folder, and the reason says why not that one.
+    pub(crate) fn path(option: &'static str, path: &Path, reason: impl Display) -> Self {
+        Self { option, value: path.display().to_string(), reason: reason.to_string() }
+    }
 }
 
 /// The command, or the exit code of a line that was not understood.

@@ -4,6 +4,7 @@ mod common;
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::Output;
 
 use common::{Reaction, double, keys, loadtest, stderr};
@@ -12,20 +13,27 @@ use serde_json::{Value, json};
 /// Runs a short test with two connections, and what else is asked; the exit and the figures.
 fn run(address: SocketAddr, more: &[&str]) -> (Output, Value) {
     let folder = tempfile::tempdir().expect("a folder");
-    let (figures, body) = (folder.path().join("run.json"), folder.path().join("body"));
-    fs::write(&body, "hello").expect("a body");
-    let (figures, body) = (figures.to_str().expect("UTF-8"), body.to_str().expect("UTF-8"));
-    let url = format!("http://{address}/echo");
-    let mut arguments = vec!["run", &url, "--json", figures, "--body", body, "--echo"];
-    arguments.extend(["--duration", "300ms", "--warm-up", "50ms", "--connections", "2"]);
-    arguments.extend(more);
-    let output = loadtest(&arguments);
+    let figures = folder.path().join("run.json");
+    let output = run_into(&figures, address, more);
     let text = fs::read(figures).unwrap_or_else(|_| panic!("no figures: {}", stderr(&output)));
     (output, serde_json::from_slice(&text).expect("JSON"))
 }
 
-/// The errors of a run against a server that reacts in this way to some requests, numbered from
-/// 0, and rightly to all others.
+/// The same, with the figures in this file.
+fn run_into(figures: &Path, address: SocketAddr, more: &[&str]) -> Output {
+    let body = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(&body, "hello").expect("a body");
+    let path = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    let (url, figures, body) = (format!("http://{address}/echo"), path(figures), path(body.path()));
+    let mut arguments = vec!["run", &url, "--json", &figures, "--body", &body, "--echo"];
+    let usual = [["--duration", "300ms"], ["--warm-up", "50ms"], ["--connections", "2"]];
+    arguments.extend(usual.iter().filter(|[option, _]| !more.contains(option)).flatten());
+    arguments.extend(more);
+    loadtest(&arguments)
+}
+
+/// The errors of a run against a server that reacts in this way to some requests, and rightly to
+/// all others. Number 0 is the probe's, 1 and 2 are the first of the ramp.
 fn errors(wrong: std::ops::Range<u64>, reaction: fn() -> Reaction, more: &[&str]) -> Value {
     let address =
         double(move |number| if wrong.contains(&number) { reaction() } else { Reaction::Echo });
@@ -55,6 +63,7 @@ fn right_answers_are_counted_and_nothing_else() {
             "established",
             "generator_utilisation",
             "interrupted",
+            "lost",
             "mode",
             "ramp_seconds",
             "requests",
@@ -101,7 +110,7 @@ fn a_reset_is_counted() {
 
 #[test]
 fn errors_in_the_ramp_are_counted_and_tried_again() {
-    assert_eq!(errors(0..3, || Reaction::Reset, &[]), json!({ "reset": 3 }));
+    assert_eq!(errors(1..4, || Reaction::Reset, &[]), json!({ "reset": 3 }));
 }
 
 #[test]
@@ -117,21 +126,97 @@ fn silence_is_counted_when_the_time_out_has_passed() {
 }
 
 #[test]
-fn a_server_that_is_not_there_fails_the_run() {
+fn a_wrong_first_answer_ends_the_run_in_one_line() {
+    const MISSING: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+    const BUSY: &str = "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy";
+    const WRONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\ngoodbye";
+    const SHORT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel";
+    type React = fn() -> Reaction;
+    let cases: [(React, &str); 7] = [
+        (|| Reaction::Send(MISSING), "got 404"),
+        (|| Reaction::Send(BUSY), "got 503"),
+        (|| Reaction::Send(WRONG), "expected 200 and the right 5 bytes, got 200 and 7 other bytes"),
+        (|| Reaction::SendAndClose(SHORT), "got an answer that ends too early"),
+        (|| Reaction::SendAndClose("220 ready for mail\r\n"), "not HTTP/1"),
+        (|| Reaction::Reset, "closed before the first byte"),
+        (|| Reaction::Silence, "no answer in time"),
+    ];
+    for (reaction, said) in cases {
+        assert_one_line(double(move |_| reaction()), said);
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_ends_the_run_in_one_line() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     drop(listener);
-    let (output, figures) = run(address, &["--connect-timeout", "3s"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(figures["requests"], 0);
-    assert_eq!(figures["connected"], 0);
-    assert_eq!(keys(&figures["errors"]), ["refused"]);
+    assert_one_line(address, "got a refused connection");
+}
+
+/// A run against this server is over before the load begins, says this in one line that names the
+/// URL, exits with 1, prints no table, and leaves older figures alone.
+fn assert_one_line(address: SocketAddr, wanted: &str) {
+    let figures = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(&figures, "older").expect("figures");
+    let output = run_into(figures.path(), address, &["--timeout", "100ms", "--duration", "1h"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains(wanted) && said.contains(&address.to_string()), "{said}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    assert_eq!(fs::read_to_string(&figures).expect("figures"), "older");
+}
+
+#[test]
+fn a_server_that_dies_in_the_middle_fails_the_run() {
+    let address = double(|number| if number < 20 { Reaction::Echo } else { Reaction::Reset });
+    let (output, figures) = run(address, &["--warm-up", "0s"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("gone at the end"), "{said}");
+    assert!(figures["requests"].as_u64() > Some(0), "it was there at first: {figures}");
+    assert_eq!(figures["lost"], 2);
+    assert!(!output.stdout.is_empty(), "what was measured is shown all the same");
+}
+
+#[test]
+fn users_whose_requests_fail_back_off() {
+    const WRONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhullo";
+    let address = double(|number| if number < 20 { Reaction::Echo } else { Reaction::Send(WRONG) });
+    let (_, figures) = run(address, &["--warm-up", "0s"]);
+    // Waits of at least 0.5, 1, 2, 4, 8 … ms make ten failures in 300 ms; without, it is thousands.
+    let wrong = figures["errors"]["wrong_body"].as_u64().expect("wrong bodies");
+    assert!((2..=2 * 11).contains(&wrong), "{figures}");
+}
+
+#[test]
+fn a_server_that_closes_after_every_answer_is_measured() {
+    const CLOSING: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    let address = double(|_| Reaction::SendAndClose(CLOSING));
+    let (output, figures) = run(address, &[]);
+    assert!(figures["connected"] == 2, "{} {figures}", stderr(&output));
+    assert!(figures["requests"].as_u64() > Some(0), "{figures}");
+}
+
+#[test]
+fn figures_that_cannot_be_written_are_found_out_before_the_load() {
+    let address = double(|_| Reaction::Echo);
+    let folder = tempfile::tempdir().expect("a folder");
+    for place in [folder.path(), &folder.path().join("nowhere/run.json")] {
+        let output = run_into(place, address, &["--duration", "1h"]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("--json") && said.contains(&place.display().to_string()), "{said}");
+    }
 }
 
 #[test]
 fn no_wait_outlives_the_test() {
-    // The ramp is answered, so all start; then nothing is, and the time-out is far.
-    let address = double(|number| if number < 2 { Reaction::Echo } else { Reaction::Silence });
+    // Probe and ramp are answered, so all start; then nothing is, and the time-out is far.
+    let address = double(|number| if number < 3 { Reaction::Echo } else { Reaction::Silence });
     let began = std::time::Instant::now();
     let (output, figures) = run(address, &["--timeout", "10m"]);
     assert_eq!(output.status.code(), Some(1), "there was no answer in the window");

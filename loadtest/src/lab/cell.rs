@@ -86,6 +86,8 @@ pub(crate) fn run_cell(options: &CellOptions) -> anyhow::Result<ExitCode> {
         warm_up: options.warm_up,
         window: options.duration,
     };
+    // After the look at the fresh server: the first answer may leave something behind in it.
+    load::probe(&load)?;
     let summary = load::drive(load, &mut watch)?;
     let outcome = Outcome { summary, cost: watch.cost()? };
     println!("{}", serde_json::to_string(&outcome)?);
@@ -117,7 +119,9 @@ pub(crate) fn measure(
     }
     let output = generator.wait_with_output()?;
     if !output.status.success() {
-        bail!("the generator failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said = said.trim().trim_start_matches("loadtest: ");
+        bail!("the generator gave up: {said}");
     }
     serde_json::from_slice(&output.stdout).context("the generator printed no outcome")
 }

@@ -9,19 +9,32 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{Errors, Shared};
+use super::{Errors, Recorder, Shared};
 use crate::stats::Percentiles;
 
-/// How often an interrupt by the terminal is looked for.
-const INTERRUPT_CHECK: Duration = Duration::from_millis(50);
+/// How often an interrupt by the terminal is looked for, and an observer may glance.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// How often the kernel is asked for its count.
 const ESTABLISHED_TRIES: usize = 5;
 
-/// Somebody who looks on at the moments that matter. No request is under way at the first, and
-/// none is counted any more at the last.
+/// The parts of a test that take time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The users connect.
+    Ramp,
+    /// They ask, and nothing is timed.
+    WarmUp,
+    /// They ask, and every answer is timed.
+    Window,
+}
+
+/// Somebody who looks on: now and then, and at the moments that matter. No request is under way
+/// when the connections are held, and none is counted any more when the window has closed.
 pub(crate) trait Observer {
-    /// Every user holds a connection that has been answered once.
+    /// Called all the time, several times a second; it must cost next to nothing.
+    fn glance(&mut self, _part: Part, _figures: &Recorder) {}
+    /// Every user has been answered once and holds its connection.
     fn held(&mut self) {}
     /// The window opens.
     fn window_opens(&mut self) {}
@@ -35,9 +48,9 @@ impl Observer for () {}
 /// What a test found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Summary {
-    /// Connections that were open and answered when the users started.
+    /// Users that had been answered rightly when all started.
     pub(crate) connected: usize,
-    /// The same by the kernel's own count.
+    /// Their connections that were open then, by the kernel's own count.
     pub(crate) established: usize,
     /// How long the users took to connect, in seconds.
     pub(crate) ramp_seconds: f64,
@@ -53,6 +66,9 @@ pub(crate) struct Summary {
     pub(crate) service_time_us: Percentiles,
     /// Errors by kind, over the whole test.
     pub(crate) errors: Errors,
+    /// Users who had lost the server when the window closed: their last two tries or more got no
+    /// answer at all.
+    pub(crate) lost: usize,
     /// The part of one core that the generator used in the window, 1 being all of it.
     pub(crate) generator_utilisation: f64,
     /// Whether an interrupt ended the test early.
@@ -75,7 +91,8 @@ impl Summary {
 pub(super) async fn conduct(shared: &Shared, observer: &mut dyn Observer) -> Summary {
     let began = Instant::now();
     let everyone = shared.all_connected.notified();
-    let _ = tokio::time::timeout(shared.load.connect_time_out, until(everyone)).await;
+    let everyone = tokio::time::timeout(shared.load.connect_time_out, everyone);
+    until(everyone, || observer.glance(Part::Ramp, &shared.recorder)).await;
     let ramp_seconds = began.elapsed().as_secs_f64();
     let connected = shared.recorder.count_connected();
     let established = count_established(shared.load.exchange.address, connected);
@@ -83,13 +100,15 @@ pub(super) async fn conduct(shared: &Shared, observer: &mut dyn Observer) -> Sum
 
     shared.start.raise();
     if connected > 0 {
-        until(tokio::time::sleep(shared.load.warm_up)).await;
+        let warm_up = tokio::time::sleep(shared.load.warm_up);
+        until(warm_up, || observer.glance(Part::WarmUp, &shared.recorder)).await;
     }
     shared.recorder.open_window();
     observer.window_opens();
     let (opened, own_cpu) = (Instant::now(), cpu_time());
     if connected > 0 {
-        until(tokio::time::sleep(shared.load.window)).await;
+        let window = tokio::time::sleep(shared.load.window);
+        until(window, || observer.glance(Part::Window, &shared.recorder)).await;
     }
     shared.recorder.close_window();
     let window = opened.elapsed();
@@ -108,6 +127,7 @@ pub(super) async fn conduct(shared: &Shared, observer: &mut dyn Observer) -> Sum
         bytes_read,
         service_time_us,
         errors: shared.recorder.errors(),
+        lost: shared.recorder.count_lost(),
         generator_utilisation: if connected > 0 {
             own_cpu.as_secs_f64() / window.as_secs_f64()
         } else {
@@ -117,11 +137,12 @@ pub(super) async fn conduct(shared: &Shared, observer: &mut dyn Observer) -> Sum
     }
 }
 
-/// Waits for `event`, or for an interrupt, which goose catches.
-async fn until<T>(event: impl Future<Output = T>) {
+/// Waits for `event`, or for an interrupt, which goose catches, and calls `glance` meanwhile.
+async fn until<T>(event: impl Future<Output = T>, mut glance: impl FnMut()) {
     let interrupted = async {
         while !is_killswitch_triggered() {
-            tokio::time::sleep(INTERRUPT_CHECK).await;
+            glance();
+            tokio::time::sleep(GLANCE).await;
         }
     };
     tokio::select! {

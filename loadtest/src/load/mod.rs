@@ -9,16 +9,21 @@
 //!
 //! | part | what happens | counted |
 //! |---|---|---|
-//! | ramp | every user connects, makes one request and then holds its connection | errors |
+//! | ramp | every user connects, is answered once and then holds its connection | errors |
 //! | warm-up | all users start together and ask as fast as they are answered | errors |
 //! | window | the same | errors, answers, service times |
 //! | end | every wait is cut short, every user leaves | – |
+//!
+//! Before all that one request alone is made ([`probe()`]): a load of wrong answers measures
+//! nothing. Users who get wrong ones later [back off](back_off).
 //!
 //! The load is a *closed loop*: a user sends its next request when it has its answer, so the
 //! times are service times. A slow server slows its users down; that is not the response time
 //! that independent clients would see.
 
+mod back_off;
 mod conductor;
+mod probe;
 mod recorder;
 mod scenario;
 mod user;
@@ -33,11 +38,11 @@ use goose::config::GooseConfiguration;
 use goose::goose::Scenario as GooseScenario;
 use tokio::sync::{Notify, Semaphore};
 
-pub(crate) use conductor::{Observer, Summary};
-pub(crate) use recorder::Errors;
+pub(crate) use conductor::{Observer, Part, Summary};
+pub(crate) use probe::probe;
+pub(crate) use recorder::{Errors, Recorder};
 pub(crate) use scenario::Scenario;
 
-use self::recorder::Recorder;
 use crate::wire::{Exchange, Signal};
 
 /// How many users may be between their first SYN and their first answer. More would only stand

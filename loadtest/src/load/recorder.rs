@@ -20,6 +20,7 @@ pub(crate) struct Recorder(Mutex<Figures>);
 #[derive(Debug)]
 struct Figures {
     connected: usize,
+    lost: usize,
     window_open: bool,
     /// Right answers since the users started, warm-up included.
     answered_since_start: u64,
@@ -32,7 +33,7 @@ struct Figures {
 }
 
 impl Recorder {
-    /// A user has its connection and its first answer. Returns how many do.
+    /// A user has had its first right answer. Returns how many have.
     pub(crate) fn connected(&self) -> usize {
         let mut figures = self.figures();
         figures.connected += 1;
@@ -55,6 +56,16 @@ impl Recorder {
         self.figures().faults[fault as usize] += 1;
     }
 
+    /// A user finds no server any more.
+    pub(crate) fn lost(&self) {
+        self.figures().lost += 1;
+    }
+
+    /// A user that had lost the server found it again.
+    pub(crate) fn found(&self) {
+        self.figures().lost -= 1;
+    }
+
     /// From here on answers are counted.
     pub(crate) fn open_window(&self) {
         self.figures().window_open = true;
@@ -68,6 +79,11 @@ impl Recorder {
     /// How many users have connected.
     pub(crate) fn count_connected(&self) -> usize {
         self.figures().connected
+    }
+
+    /// How many users have lost the server.
+    pub(crate) fn count_lost(&self) -> usize {
+        self.figures().lost
     }
 
     /// How many right answers there have been since the start.
@@ -100,6 +116,7 @@ impl Default for Figures {
     fn default() -> Self {
         Self {
             connected: 0,
+            lost: 0,
             window_open: false,
             answered_since_start: 0,
             answered: 0,

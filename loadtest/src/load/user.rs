@@ -8,13 +8,15 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Shared;
+use super::back_off::BackOff;
 use crate::wire::{Connection, Patience, Stop};
 
 /// How many requests make a transaction. `goose` looks for a stop between transactions only, but
 /// what it does there costs as much as a request.
 const REQUESTS_PER_TRANSACTION: usize = 100;
-const SHORTEST_BACK_OFF: Duration = Duration::from_millis(1);
-const LONGEST_BACK_OFF: Duration = Duration::from_millis(128);
+/// With so many requests in a row that got no answer, a user has lost the server. A single one may
+/// be the connection's fault; the next is made on a new one.
+const LOST: u32 = 2;
 
 /// The two transactions of every user, in order: get ready, then ask.
 pub(super) fn transactions(shared: &Arc<Shared>) -> [Transaction; 2] {
@@ -30,7 +32,7 @@ async fn get_ready(
     goose_user: &mut GooseUser,
     shared: Arc<Shared>,
 ) -> goose::goose::TransactionResult {
-    let mut user = User::new(Arc::clone(&shared));
+    let mut user = User::new(Arc::clone(&shared), goose_user.weighted_users_index);
     user.connect_and_hold().await;
     shared.start.raised().await;
     // What a user keeps must be `Clone`, which a connection is not.
@@ -54,29 +56,31 @@ struct User {
     shared: Arc<Shared>,
     patience: Patience,
     connection: Option<Connection>,
-    back_off: Duration,
+    back_off: BackOff,
+    /// Requests in a row that got no answer.
+    absences: u32,
 }
 
 impl User {
-    fn new(shared: Arc<Shared>) -> Self {
+    fn new(shared: Arc<Shared>, number: usize) -> Self {
         let patience = Patience::new(shared.load.time_out, Arc::clone(&shared.over));
-        Self { shared, patience, connection: None, back_off: SHORTEST_BACK_OFF }
+        Self { shared, patience, connection: None, back_off: BackOff::new(number), absences: 0 }
     }
 
-    /// The ramp: tries until it has a connection that has carried one request, or the start
-    /// comes without it.
+    /// The ramp: tries until it has been answered, or the start comes without it. It then holds its
+    /// connection, if the server leaves it open.
     async fn connect_and_hold(&mut self) {
         let shared = Arc::clone(&self.shared);
         let Ok(_permit) = shared.ramp.acquire().await else { return };
         while !shared.start.is_raised() {
             let outcome = self.ask_once().await;
-            if outcome.is_ok() && self.connection.is_some() {
+            if outcome.is_ok() {
                 if shared.recorder.connected() == shared.load.connections {
                     shared.all_connected.notify_one();
                 }
                 return;
             }
-            if outcome == Err(Stop::Over) || self.recover().await.is_err() {
+            if outcome == Err(Stop::Over) || self.pause().await.is_err() {
                 return;
             }
         }
@@ -88,10 +92,9 @@ impl User {
             match self.ask_once().await {
                 Ok((service_time, bytes)) => {
                     self.shared.recorder.answered(service_time, bytes);
-                    self.back_off = SHORTEST_BACK_OFF;
                 }
                 Err(Stop::Over) => return Err(Stop::Over),
-                Err(Stop::Fault(_)) => self.recover().await?,
+                Err(Stop::Fault(_)) => self.pause().await?,
             }
             if self.shared.over.is_raised() {
                 return Err(Stop::Over);
@@ -104,8 +107,16 @@ impl User {
     /// service time and the bytes of a right answer.
     async fn ask_once(&mut self) -> Result<(Duration, u64), Stop> {
         let outcome = self.try_once().await;
-        if let Err(Stop::Fault(fault)) = outcome {
-            self.shared.recorder.failed(fault);
+        match outcome {
+            Ok(_) => {
+                self.back_off.reset();
+                self.heard();
+            }
+            Err(Stop::Fault(fault)) => {
+                self.shared.recorder.failed(fault);
+                if fault.is_absence() { self.unheard() } else { self.heard() }
+            }
+            Err(Stop::Over) => {}
         }
         outcome
     }
@@ -133,14 +144,24 @@ impl User {
         }
     }
 
-    /// After a fault: a user whose connection is gone waits before it opens another, twice as
-    /// long every time in a row.
-    async fn recover(&mut self) -> Result<(), Stop> {
-        if self.connection.is_some() {
-            return Ok(());
+    /// The server said something, right or wrong.
+    fn heard(&mut self) {
+        if self.absences >= LOST {
+            self.shared.recorder.found();
         }
-        let pause = self.back_off;
-        self.back_off = LONGEST_BACK_OFF.min(2 * pause);
-        self.patience.pause(pause).await
+        self.absences = 0;
+    }
+
+    /// There was no answer.
+    fn unheard(&mut self) {
+        self.absences = self.absences.saturating_add(1);
+        if self.absences == LOST {
+            self.shared.recorder.lost();
+        }
+    }
+
+    /// After a failure, whether the connection survived it or not.
+    async fn pause(&mut self) -> Result<(), Stop> {
+        self.patience.pause(self.back_off.next()).await
     }
 }

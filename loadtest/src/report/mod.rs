@@ -4,6 +4,7 @@ mod charts;
 mod findings;
 mod html;
 pub(crate) mod json;
+mod live;
 mod rows;
 pub(crate) mod terminal;
 
@@ -12,6 +13,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+
+pub(crate) use self::live::Live;
 
 use self::json::Results;
 

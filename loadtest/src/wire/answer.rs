@@ -28,6 +28,10 @@ pub(crate) struct Reply {
     pub(crate) fault: Option<Fault>,
     /// Whether the connection can carry another request.
     pub(crate) persistent: bool,
+    /// The status it has.
+    pub(crate) status: u16,
+    /// How many bytes its body has.
+    pub(crate) length: usize,
 }
 
 /// Where in an answer the next byte belongs.
@@ -260,12 +264,13 @@ impl AnswerReader {
         };
         let persistent =
             self.persistent && self.pending.is_empty() && self.stage != Stage::UntilClose;
+        let reply = Reply { fault, persistent, status: self.status, length: self.body_length };
         self.stage = Stage::Head;
         self.pending.clear();
         self.kept.clear();
         self.body_length = 0;
         self.body_differs = false;
-        Reply { fault, persistent }
+        reply
     }
 }
 
@@ -275,7 +280,8 @@ mod tests {
 
     use super::*;
 
-    const RIGHT: Reply = Reply { fault: None, persistent: true };
+    /// A right answer with a body of 5 bytes.
+    const RIGHT: Reply = Reply { fault: None, persistent: true, status: 200, length: 5 };
 
     fn expecting(body: Body) -> Exchange {
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
@@ -313,7 +319,7 @@ mod tests {
     fn a_length_delimited_body_is_compared() {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
         assert_eq!(read(answer, exactly("hello")), Ok(RIGHT));
-        let wrong = Ok(Reply { fault: Some(Fault::WrongBody), persistent: true });
+        let wrong = Ok(Reply { fault: Some(Fault::WrongBody), ..RIGHT });
         assert_eq!(read(answer, exactly("hullo")), wrong);
         assert_eq!(read(answer, exactly("hello!")), wrong);
         assert_eq!(read(answer, exactly("")), wrong);
@@ -327,21 +333,21 @@ mod tests {
         assert_eq!(read(answer, exactly("hello")), Ok(RIGHT));
         assert_eq!(
             read(answer, exactly("help!")),
-            Ok(Reply { fault: Some(Fault::WrongBody), persistent: true })
+            Ok(Reply { fault: Some(Fault::WrongBody), ..RIGHT })
         );
     }
 
     #[test]
     fn a_body_may_be_delimited_by_the_close() {
         let answer = b"HTTP/1.0 200 OK\r\n\r\nhello";
-        assert_eq!(read(answer, exactly("hello")), Ok(Reply { fault: None, persistent: false }));
+        assert_eq!(read(answer, exactly("hello")), Ok(Reply { persistent: false, ..RIGHT }));
     }
 
     #[test]
     fn a_part_of_a_body_can_be_asked_for() {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 18\r\n\r\n{\"path\": \"/delay\"}";
         let part = |text: &str| Body::Containing(text.as_bytes().to_vec());
-        assert_eq!(read(answer, part("\"/delay\"")), Ok(RIGHT));
+        assert_eq!(read(answer, part("\"/delay\"")), Ok(Reply { length: 18, ..RIGHT }));
         let reply = read(answer, part("\"/other\"")).expect("the answer is complete");
         assert_eq!(reply.fault, Some(Fault::WrongBody));
     }
@@ -351,12 +357,17 @@ mod tests {
         let busy = b"HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy";
         assert_eq!(
             read(busy, exactly("")),
-            Ok(Reply { fault: Some(Fault::Unavailable), persistent: false })
+            Ok(Reply {
+                fault: Some(Fault::Unavailable),
+                persistent: false,
+                status: 503,
+                length: 4
+            })
         );
         let missing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
         assert_eq!(
             read(missing, exactly("")),
-            Ok(Reply { fault: Some(Fault::OtherStatus), persistent: true })
+            Ok(Reply { fault: Some(Fault::OtherStatus), persistent: true, status: 404, length: 0 })
         );
     }
 
@@ -388,7 +399,12 @@ mod tests {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokEXTRA";
         assert_eq!(
             reader.feed(answer, &expecting(exactly("ok"))),
-            Ok(Some(Reply { fault: Some(Fault::WrongBody), persistent: false }))
+            Ok(Some(Reply {
+                fault: Some(Fault::WrongBody),
+                persistent: false,
+                length: 2,
+                ..RIGHT
+            }))
         );
     }
 }

@@ -10,8 +10,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::answer::Reply;
-use super::{AnswerReader, Exchange, Fault, Patience};
+use super::{AnswerReader, Exchange, Fault, Patience, Reply};
 
 /// What one read can bring. Shared by all connections: an answer is taken in as it is read.
 const READ_BYTES: usize = 64 * 1024;

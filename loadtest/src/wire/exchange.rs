@@ -44,6 +44,19 @@ impl Exchange {
         request.extend(content);
         Self { address, request, status: 200, body }
     }
+
+    /// The right answer in words.
+    pub(crate) fn expected(&self) -> String {
+        let status = self.status;
+        match &self.body {
+            Body::Any => status.to_string(),
+            Body::Exactly(bytes) if bytes.is_empty() => format!("{status} and no body"),
+            Body::Exactly(bytes) => format!("{status} and the right {} bytes", bytes.len()),
+            Body::Containing(part) => {
+                format!("{status} and a body with {} in it", String::from_utf8_lossy(part))
+            }
+        }
+    }
 }
 
 #[cfg(test)]

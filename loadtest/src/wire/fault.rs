@@ -63,6 +63,28 @@ impl Fault {
             Self::Other => "other",
         }
     }
+
+    /// Whether there was no answer at all, not even a wrong one: what a server that is gone does.
+    pub(crate) fn is_absence(self) -> bool {
+        matches!(self, Self::Refused | Self::Reset | Self::TimedOut)
+    }
+
+    /// What came in place of an answer, in words.
+    pub(crate) fn in_words(self) -> &'static str {
+        match self {
+            Self::Refused => "a refused connection: does the server run, and is this its port?",
+            Self::Reset => "a connection that was closed before the first byte of an answer",
+            Self::TimedOut => "no answer in time",
+            Self::Unavailable => "503",
+            Self::OtherStatus => "another status",
+            Self::ShortBody => "an answer that ends too early",
+            Self::WrongBody => "another body",
+            Self::Malformed => "something that is not HTTP/1",
+            Self::Descriptors => "no descriptor for a connection: see `ulimit -Hn`",
+            Self::Ports => "no port to connect from: see net.ipv4.ip_local_port_range",
+            Self::Other => "an error of the operating system or the network",
+        }
+    }
 }
 
 impl From<io::Error> for Fault {

@@ -14,7 +14,7 @@ mod exchange;
 mod fault;
 mod patience;
 
-pub(crate) use answer::AnswerReader;
+pub(crate) use answer::{AnswerReader, Reply};
 pub(crate) use connection::{Connection, Stop};
 pub(crate) use exchange::{Body, Exchange};
 pub(crate) use fault::Fault;

@@ -1,0 +1,49 @@
+//! One request before the load: is this the right server, and does it answer as it should?
+
+use std::sync::Arc;
+
+use super::Load;
+use crate::wire::{Connection, Fault, Patience, Reply, Stop};
+
+/// An answer that a load of more would not make better.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}, got {got}")]
+pub(crate) struct Unexpected {
+    expected: String,
+    got: String,
+}
+
+/// Makes one request on a connection of its own.
+///
+/// # Errors
+/// [`Unexpected`], if it is not answered rightly in the time that a request may take.
+pub(crate) fn probe(load: &Load) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let got = match runtime.block_on(ask(load)) {
+        // It can't be over before it has begun.
+        Ok(Reply { fault: None, .. }) | Err(Stop::Over) => return Ok(()),
+        Ok(reply) => in_words(reply),
+        Err(Stop::Fault(fault)) => fault.in_words().to_owned(),
+    };
+    Err(Unexpected { expected: load.exchange.expected(), got }.into())
+}
+
+async fn ask(load: &Load) -> Result<Reply, Stop> {
+    let exchange = &load.exchange;
+    let mut patience = Patience::new(load.time_out, Arc::default());
+    let mut connection = Connection::open(exchange.address, &mut patience).await?;
+    connection.exchange(exchange, &mut patience).await
+}
+
+/// A complete answer that is a wrong one.
+fn in_words(reply: Reply) -> String {
+    match reply {
+        Reply { fault: Some(Fault::WrongBody), status, length: 0, .. } => {
+            format!("{status} and no body")
+        }
+        Reply { fault: Some(Fault::WrongBody), status, length, .. } => {
+            format!("{status} and {length} other bytes")
+        }
+        Reply { status, .. } => status.to_string(),
+    }
+}
