@@ -5,8 +5,8 @@ use thiserror::Error;
 
 /// A message that this codec refuses to read.
 ///
-/// After any of these the byte stream has no trustworthy next message, so the connection
-/// must be closed once the answer is out (RFC 9112, section 9.6).
+/// After any of these the byte stream has no trustworthy next message, so the connection must be
+/// closed: to a client once the answer is out (RFC 9112, section 9.6), to a server at once.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Error {
     /// The request line is not `method SP request-target SP HTTP-version` (RFC 9112, section 3).
@@ -24,6 +24,13 @@ pub enum Error {
     /// The major version is not 1 (RFC 9110, section 15.6.6).
     #[error("only HTTP/1.x is spoken here")]
     UnsupportedVersion,
+    /// The status line is not `HTTP-version SP status-code [ SP reason-phrase ]`, or the reason
+    /// holds a control character (RFC 9112, section 4).
+    #[error("the status line is malformed")]
+    StatusLine,
+    /// The status code is not a number from 100 to 599 (RFC 9110, section 15).
+    #[error("the status code must be a number from 100 to 599")]
+    Status,
     /// A line ends in a bare LF, or holds a bare CR (RFC 9112, section 2.2).
     #[error("a line must end in CR LF, and hold no other CR or LF")]
     LineEnd,
@@ -64,13 +71,27 @@ pub enum Error {
     /// A head or trailer section passes a limit (RFC 6585, section 5).
     #[error("the header section is too large")]
     HeadTooLarge,
+    /// An answer to a request that nobody sent (RFC 9112, section 6.3).
+    #[error("an answer came before there was a request")]
+    UnexpectedAnswer,
+    /// A 101 that nobody asked for (RFC 9110, section 15.2.2).
+    #[error("the answer switches to a protocol that nobody asked for")]
+    UnexpectedUpgrade,
+    /// An informational answer announces content, which it cannot have (RFC 9110, section 8.6;
+    /// RFC 9112, section 6.1).
+    #[error("an informational answer must not announce content")]
+    InformationalContent,
+    /// More informational answers than anyone needs (RFC 9110, section 15.2).
+    #[error("too many informational answers")]
+    TooManyInformational,
     /// The sender stopped in the middle of a message (RFC 9112, section 8).
     #[error("the message is incomplete")]
     Incomplete,
 }
 
 impl Error {
-    /// The status of the answer to a request that failed so.
+    /// The status of the answer to a request that failed so. Where an answer failed, whoever
+    /// passes answers on says 502, whatever was wrong (RFC 9110, section 15.6.3).
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {

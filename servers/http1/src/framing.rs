@@ -17,9 +17,19 @@ pub enum Framing {
 
 /// The framing of a request with these fields (RFC 9112, section 6.3).
 pub(crate) fn of_request(version: Version, fields: &HeaderMap) -> Result<Framing, Error> {
+    announced(version, fields).map(|framing| framing.unwrap_or(Framing::Length(0)))
+}
+
+/// The framing of an answer with these fields, if it has content (RFC 9112, section 6.3).
+pub(crate) fn of_response(version: Version, fields: &HeaderMap) -> Result<Framing, Error> {
+    announced(version, fields).map(|framing| framing.unwrap_or(Framing::UntilClose))
+}
+
+/// What the fields of a message say of its framing, if anything.
+fn announced(version: Version, fields: &HeaderMap) -> Result<Option<Framing>, Error> {
     let length = content_length(fields)?;
     if !fields.contains_key(header::TRANSFER_ENCODING) {
-        return Ok(Framing::Length(length.unwrap_or(0)));
+        return Ok(length.map(Framing::Length));
     }
     if length.is_some() {
         return Err(Error::ConflictingFraming);
@@ -27,7 +37,7 @@ pub(crate) fn of_request(version: Version, fields: &HeaderMap) -> Result<Framing
     if version < Version::HTTP_11 {
         return Err(Error::TransferEncoding);
     }
-    chunked(fields).map(|()| Framing::Chunked)
+    chunked(fields).map(|()| Some(Framing::Chunked))
 }
 
 /// `Content-Length`, which must be one decimal number, given once (RFC 9110, section 8.6).

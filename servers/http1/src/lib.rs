@@ -3,11 +3,14 @@
 //! The caller owns two buffers and lends them: [`Input`], which its transport fills, and
 //! [`Output`], which its transport writes. A connection with nothing in flight needs neither,
 //! so whoever waits for ten thousand clients holds ten thousand [`server::Connection`]s of a
-//! hundred bytes and only as many buffers as are in use.
+//! hundred bytes and only as many buffers as are in use. A [`client::Connection`] is the other
+//! end: it is what a proxy has upstream.
 //!
-//! # The states of a request and its answer
+//! On either end both directions advance by themselves, so that an answer may begin before the
+//! request has ended.
 //!
-//! Both advance by themselves, so that an answer may begin before the request has ended.
+//! # The server's states
+//!
 //! All transitions live in [`server`].
 //!
 //! | receiving  | on                                  | gives                  | next       |
@@ -61,19 +64,84 @@
 //! # Ok::<(), http1::Error>(())
 //! ```
 //!
+//! # The client's states
+//!
+//! All transitions live in [`client`].
+//!
+//! | sending    | on                    | writes                                  | next       |
+//! |------------|-----------------------|-----------------------------------------|------------|
+//! | `Head`     | `send_head`           | request line, fields, framing           | `Content`  |
+//! | `Content`  | `send_content`        | bytes, as a chunk where the framing says so | `Content` |
+//! | `Content`  | `send_end`, nothing missing | the last chunk, if there are chunks | `Complete` |
+//! | `Complete` | `next_request`        |                                         | `Head`     |
+//!
+//! | receiving  | on                    | gives                                   | next       |
+//! |------------|-----------------------|-----------------------------------------|------------|
+//! | `Head`     | a whole head, 1xx     | `Informational`                         | `Head`     |
+//! | `Head`     | any other whole head  | [`client::Event::Head`]                 | `Content`  |
+//! | `Head`     | a byte before a request | [`Error::UnexpectedAnswer`]           | `Failed`   |
+//! | `Content`  | some of it            | `Content`                               | `Content`  |
+//! | `Content`  | none left; the last chunk and the trailers; `end_of_input` | `End` | `Complete` |
+//! | both       | bytes that no standard allows | [`Error`]                       | `Failed`   |
+//! | both       | `end_of_input` in the middle  | [`Error::Incomplete`]           | `Failed`   |
+//! | `Complete` | `next_request`        |                                         | `Head`     |
+//!
+//! An answer to HEAD, a 204 and a 304 have no content, whatever their fields say.
+//!
+//! ```
+//! use http1::{Framing, Input, Limits, Output, Reading, client::{Connection, Event}};
+//!
+//! let mut connection = Connection::new(Limits::default());
+//! let mut input = Input::with_capacity(4096);
+//! let mut output = Output::default();
+//! let mut fields = http::HeaderMap::new();
+//!
+//! let request = http::Request::post("/echo").header("Host", "a").body(()).unwrap();
+//! connection.send_head(&request.into_parts().0, Some(Framing::Length(5)), &mut output);
+//! connection.send_content("hello".into(), &mut output);
+//! connection.send_end(&mut output);
+//! assert!(connection.request_is_sent());
+//! let written = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+//! assert_eq!(output.to_vec(), written);
+//! assert_eq!(connection.reading(), Reading::Idle);
+//!
+//! // Informational answers may come first.
+//! input.extend(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 O");
+//! let hints = connection.receive(&mut input, &mut fields)?;
+//! assert!(matches!(hints, Some(Event::Informational(head)) if head.status == 103));
+//! assert!(connection.receive(&mut input, &mut fields)?.is_none());
+//! assert_eq!(connection.reading(), Reading::Head);
+//!
+//! input.extend(b"K\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+//! let Some(Event::Head(head)) = connection.receive(&mut input, &mut fields)? else { panic!() };
+//! assert_eq!((head.status.as_u16(), connection.content_length()), (200, None));
+//! let Some(Event::Content(content)) = connection.receive(&mut input, &mut fields)? else { panic!() };
+//! assert_eq!(content, "hello");
+//! let Some(Event::End) = connection.receive(&mut input, &mut fields)? else { panic!() };
+//!
+//! // And so on, as long as both sides want to.
+//! assert!(connection.persists());
+//! connection.next_request();
+//! assert_eq!(connection.reading(), Reading::Idle);
+//! # Ok::<(), http1::Error>(())
+//! ```
+//!
 //! # How strict
 //!
 //! Whatever two readers could read differently is refused: bare LF and CR, folded fields, white
 //! space before a colon, two lengths, a length beside a transfer coding, chunk sizes that are
-//! not plain hexadecimal, extensions and trailers without bound. [`Error`] names each with its
-//! section.
+//! not plain hexadecimal, extensions and trailers without bound; in answers also a status beyond
+//! the five classes, a 101, a 1xx with content, and an answer that nobody asked for. [`Error`]
+//! names each with its section.
 //!
-//! The client's side, for the way upstream, shares [`Framing`], fields and chunks with this one;
-//! its place is a module `client` beside [`server`].
+//! Two liberties are taken with answers, since neither can be read in two ways. A status line may
+//! lack its reason and the space before it. A 204 that announces content has none, as the standard
+//! says, but its connection does not persist, lest that content be taken for the next answer.
 
 #![forbid(unsafe_code)]
 
 mod chunked;
+pub mod client;
 mod content;
 mod error;
 mod field;

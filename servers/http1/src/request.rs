@@ -1,12 +1,13 @@
-//! Request heads in (RFC 9112, sections 2 to 5).
+//! Request heads, in and out (RFC 9112, sections 2 to 5).
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Uri, request::Parts};
 
 use crate::{
-    Error, Input, Limits,
+    Error, Framing, Input, Limits,
     field::{self, Relevance},
     head::{self, Lines},
+    output::Output,
 };
 
 /// The length of the first whole head in `bytes`, as [`head::find`] gives it, but for the name of
@@ -40,6 +41,24 @@ pub(crate) fn take(
     parts.headers = fields;
     let relevance = head::read_fields(&head, lines, &mut parts.headers, limits)?;
     Ok((parts, relevance))
+}
+
+/// Writes the head of a request, its target in origin-form or as `*`.
+pub(crate) fn encode(head: &Parts, framing: Option<Framing>, output: &mut Output) {
+    let out = output.tail();
+    out.extend_from_slice(head.method.as_str().as_bytes());
+    out.push(b' ');
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    if target.starts_with('?') {
+        out.push(b'/');
+    }
+    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    head::encode_fields(&head.headers, out);
+    if let Some(framing) = framing {
+        head::encode_framing(framing, out);
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Splits `method SP request-target SP HTTP-version`, each space exactly one.

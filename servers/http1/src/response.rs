@@ -1,14 +1,34 @@
-//! Response heads out (RFC 9112, section 4).
+//! Response heads, in and out (RFC 9112, section 4).
 
 use std::io::Write as _;
 
-use http::{StatusCode, Version, response::Parts};
+use http::{HeaderMap, Response, StatusCode, Version, response::Parts};
 
 use crate::{
-    Framing,
-    head::{encode_field, encode_fields, encode_framing},
+    Error, Framing, Input, Limits,
+    field::Relevance,
+    head::{self, Lines, encode_field, encode_fields, encode_framing},
     output::Output,
 };
+
+/// Takes a head of `length` bytes, as [`head::find`] gave it, off the front of `input`. `fields`
+/// is an empty map whose memory is used again.
+pub(crate) fn take(
+    input: &mut Input,
+    length: usize,
+    fields: HeaderMap,
+    limits: Limits,
+) -> Result<(Parts, Relevance), Error> {
+    let head = input.take(length);
+    let mut lines = Lines(&head);
+    let (version, status) = split_status_line(lines.next().unwrap_or_default())?;
+    let mut parts = Response::new(()).into_parts().0;
+    parts.version = head::read_version(version)?;
+    parts.status = read_status(status)?;
+    parts.headers = fields;
+    let relevance = head::read_fields(&head, lines, &mut parts.headers, limits)?;
+    Ok((parts, relevance))
+}
 
 /// How an answer's content is delimited, given its length if that is known
 /// (RFC 9112, section 6.1: a 1.0 client knows no chunks).
@@ -57,6 +77,39 @@ pub(crate) fn encode(
         Persistence::Close => encode_field("Connection", b"close", out),
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Writes an informational answer, which has no content and says nothing of the connection.
+pub(crate) fn encode_informational(head: &Parts, output: &mut Output) {
+    let out = output.tail();
+    encode_status_line(head.status, out);
+    encode_fields(&head.headers, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Splits `HTTP-version SP status-code [ SP reason-phrase ]`; the reason is checked and dropped.
+///
+/// The standard wants its space even without a reason, but servers leave it out, and nothing can
+/// be read into that.
+fn split_status_line(line: &[u8]) -> Result<(&[u8], &[u8]), Error> {
+    let (version, rest) = line.split_at_checked("HTTP/1.1".len()).ok_or(Error::StatusLine)?;
+    let rest = rest.strip_prefix(b" ").ok_or(Error::StatusLine)?;
+    let (status, rest) = rest.split_at_checked("200".len()).ok_or(Error::StatusLine)?;
+    let reason = match rest {
+        [] => &[],
+        [b' ', reason @ ..] => reason,
+        _ => return Err(Error::StatusLine),
+    };
+    if reason.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+        return Err(Error::StatusLine);
+    }
+    Ok((version, status))
+}
+
+/// Reads a status code of one of the five classes; `http`'s own type knows more of them.
+fn read_status(status: &[u8]) -> Result<StatusCode, Error> {
+    let status = StatusCode::from_bytes(status).map_err(|_| Error::Status)?;
+    if status.as_u16() < 600 { Ok(status) } else { Err(Error::Status) }
 }
 
 fn encode_status_line(status: StatusCode, out: &mut Vec<u8>) {

@@ -145,6 +145,14 @@ impl Connection {
         output.push(b"HTTP/1.1 100 Continue\r\n\r\n");
     }
 
+    /// Passes on an informational answer (RFC 9110, section 15.2), which a client of version 1.0
+    /// must not get. A 100 is what a client waits for that holds its content back.
+    pub fn send_informational(&mut self, head: &response::Parts, output: &mut Output) {
+        debug_assert!(head.status.is_informational() && self.sending == Sending::Head);
+        self.expects_continue &= head.status != StatusCode::CONTINUE;
+        encode_informational(head, output);
+    }
+
     /// Writes the head of the final answer. `length` is its content's, in bytes, if known;
     /// `common` are whole field lines that every answer carries.
     ///
@@ -205,6 +213,13 @@ impl Connection {
     #[must_use]
     pub fn expects_continue(&self) -> bool {
         self.expects_continue
+    }
+
+    /// Whether the connection's end will be the end of the answer, so that a failure must not look
+    /// like that.
+    #[must_use]
+    pub fn ends_with_connection(&self) -> bool {
+        self.sending == Sending::Content(Framing::UntilClose)
     }
 
     /// Whether another request may follow on this connection.

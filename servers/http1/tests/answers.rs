@@ -1,0 +1,361 @@
+//! Answers, one by one, as a client sees them: what is asked, what is read, what is refused.
+
+#![allow(clippy::unwrap_used, reason = "what fails here should fail the test")]
+
+use http::{HeaderMap, Method, Request, Uri};
+use http1::{
+    Error, Framing, Input, Limits, Output, Reading,
+    client::{Connection, Event},
+};
+
+struct Talk {
+    connection: Connection,
+    input: Input,
+    output: Output,
+    fields: HeaderMap,
+}
+
+/// What became of one answer.
+#[derive(Debug, PartialEq, Eq)]
+struct Read {
+    statuses: Vec<u16>,
+    length: Option<u64>,
+    content: String,
+    persists: bool,
+}
+
+impl Talk {
+    /// A request with this method is sent, and these bytes are the answer.
+    fn new(method: Method, answer: &[u8]) -> Self {
+        let limits = Limits::default();
+        let mut talk = Self {
+            connection: Connection::new(limits),
+            input: Input::with_capacity(limits.max_head_bytes as usize + 1024),
+            output: Output::default(),
+            fields: HeaderMap::new(),
+        };
+        talk.ask(method, "/", None);
+        talk.connection.send_end(&mut talk.output);
+        assert_eq!(talk.input.extend(answer), answer.len());
+        talk
+    }
+
+    fn ask(&mut self, method: Method, target: &'static str, framing: Option<Framing>) -> String {
+        let mut head = Request::new(()).into_parts().0;
+        head.method = method;
+        head.uri = Uri::from_static(target);
+        head.headers.insert("host", "a".parse().unwrap());
+        self.output.clear();
+        self.connection.send_head(&head, framing, &mut self.output);
+        self.written()
+    }
+
+    fn written(&self) -> String {
+        String::from_utf8(self.output.to_vec()).unwrap()
+    }
+
+    fn next(&mut self) -> Result<Option<Event>, Error> {
+        self.connection.receive(&mut self.input, &mut self.fields)
+    }
+
+    /// Reads one answer, after which the server closes.
+    fn read(&mut self) -> Result<Read, Error> {
+        let mut read =
+            Read { statuses: vec![], length: None, content: String::new(), persists: true };
+        loop {
+            let event = if let Some(event) = self.next()? {
+                event
+            } else {
+                self.connection.end_of_input()?;
+                self.next()?.unwrap()
+            };
+            match event {
+                Event::Informational(head) => read.statuses.push(head.status.as_u16()),
+                Event::Head(head) => {
+                    read.statuses.push(head.status.as_u16());
+                    read.length = self.connection.content_length();
+                }
+                Event::Content(content) => read.content += str::from_utf8(&content).unwrap(),
+                Event::End => {
+                    read.persists = self.connection.persists();
+                    return Ok(read);
+                }
+            }
+        }
+    }
+}
+
+fn refused(method: Method, bytes: &[u8]) -> Error {
+    let mut talk = Talk::new(method, bytes);
+    let error = talk.read().expect_err(&format!("not refused: {}", bytes.escape_ascii()));
+    assert_eq!(talk.next().unwrap_err(), error, "an error stays");
+    assert!(!talk.connection.persists());
+    assert_eq!(talk.connection.reading(), Reading::Nothing);
+    error
+}
+
+#[test]
+fn answers_are_refused_for_what_is_wrong_with_them() {
+    for (bytes, error) in [
+        (&b"\r\nHTTP/1.1 200 OK\r\n\r\n"[..], Error::StatusLine),
+        (b"HTTP/1.1\r\n\r\n", Error::StatusLine),
+        (b"HTTP/1.1 \r\n\r\n", Error::StatusLine),
+        (b"HTTP/1.1 20\r\n\r\n", Error::StatusLine),
+        (b"HTTP/1.1 2000 OK\r\n\r\n", Error::StatusLine),
+        (b"HTTP/1.1\t200 OK\r\n\r\n", Error::StatusLine),
+        (b"HTTP/1.10 200 OK\r\n\r\n", Error::StatusLine),
+        (b"HTTP/1.1 200\tOK\r\n\r\n", Error::StatusLine),
+        (b"HTTP/1.1 200 O\x00K\r\n\r\n", Error::StatusLine),
+        (b"HTTP/1.1 200 O\rK\r\n\r\n", Error::StatusLine),
+        (b"HTTP/1.1 200 \x7f\r\n\r\n", Error::StatusLine),
+        (b"HTTP/1.1  200 OK\r\n\r\n", Error::StatusLine),
+        (b"ICY 200 OK\r\n\r\n", Error::StatusLine),
+        (b" HTTP/1.1 200 OK\r\n\r\n", Error::StatusLine),
+        (b"HTTP/1.1 2x0 OK\r\n\r\n", Error::Status),
+        (b"HTTP/1.1 +20 OK\r\n\r\n", Error::Status),
+        (b"HTTP/1.1 099 OK\r\n\r\n", Error::Status),
+        (b"HTTP/1.1 600 OK\r\n\r\n", Error::Status),
+        (b"http/1.1 200 OK\r\n\r\n", Error::Version),
+        (b"HTTP/2.0 200 OK\r\n\r\n", Error::UnsupportedVersion),
+        (b"HTTP/0.9 200 OK\r\n\r\n", Error::UnsupportedVersion),
+        (b"HTTP/1.1 200 OK\nA: b\r\n\r\n", Error::LineEnd),
+        (b"HTTP/1.1 200 OK\r\nA: b\n\r\n", Error::LineEnd),
+        (b"HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n", Error::FieldValue),
+        (b"HTTP/1.1 200 OK\r\nA: b\x00\r\n\r\n", Error::FieldValue),
+        (b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", Error::FieldName),
+        (b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", Error::FoldedField),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\na", Error::ContentLength),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+            Error::ContentLength,
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", Error::ContentLength),
+        (b"HTTP/1.1 304 OK\r\nContent-Length: x\r\n\r\n", Error::ContentLength),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            Error::ConflictingFraming,
+        ),
+        (
+            b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            Error::TransferEncoding,
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n",
+            Error::TransferEncoding,
+        ),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", Error::UnknownTransferCoding),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            Error::UnknownTransferCoding,
+        ),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n 5\r\n", Error::ChunkSize),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab", Error::ChunkEnd),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", Error::UnexpectedUpgrade),
+        (b"HTTP/1.1 100 Continue\r\nContent-Length: 3\r\n\r\n", Error::InformationalContent),
+        (
+            b"HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked\r\n\r\n",
+            Error::InformationalContent,
+        ),
+        (b"", Error::Incomplete),
+        (b"HTTP/1.1 200 OK\r\n", Error::Incomplete),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", Error::Incomplete),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", Error::Incomplete),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", Error::Incomplete),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", Error::Incomplete),
+    ] {
+        assert_eq!(refused(Method::GET, bytes), error, "{}", bytes.escape_ascii());
+    }
+}
+
+#[test]
+fn right_answers_are_delimited_as_they_say() {
+    const HEAD: Method = Method::HEAD;
+    const GET: Method = Method::GET;
+    for (method, bytes, statuses, length, content, persists) in [
+        (GET, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", &[200][..], Some(2), "ab", true),
+        (GET, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", &[200], Some(0), "", true),
+        (GET, "HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", &[200], Some(0), "", true),
+        (GET, "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", &[200], Some(0), "", true),
+        (GET, "HTTP/1.1 299 so \t-\u{e9}\r\nContent-Length: 0\r\n\r\n", &[299], Some(0), "", true),
+        (GET, "HTTP/1.9 200 OK\r\nContent-Length: 0\r\n\r\n", &[200], Some(0), "", true),
+        (
+            GET,
+            "HTTP/1.1 500 -\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nT: t\r\n\r\n",
+            &[500],
+            None,
+            "a",
+            true,
+        ),
+        (GET, "HTTP/1.1 200 OK\r\n\r\nab", &[200], None, "ab", false),
+        (GET, "HTTP/1.1 200 OK\r\n\r\n", &[200], None, "", false),
+        (GET, "HTTP/1.0 200 OK\r\n\r\nab", &[200], None, "ab", false),
+        (GET, "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nab", &[200], Some(2), "ab", false),
+        (
+            GET,
+            "HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\nab",
+            &[200],
+            Some(2),
+            "ab",
+            true,
+        ),
+        (GET, "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\nab", &[200], None, "ab", false),
+        (
+            GET,
+            "HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 2\r\n\r\nab",
+            &[200],
+            Some(2),
+            "ab",
+            false,
+        ),
+        (
+            GET,
+            "HTTP/1.1 100 -\r\n\r\nHTTP/1.1 103 -\r\nContent-Length: 0\r\n\r\nHTTP/1.1 204 -\r\n\r\n",
+            &[100, 103, 204],
+            Some(0),
+            "",
+            true,
+        ),
+        (
+            GET,
+            "HTTP/1.1 100 -\r\nConnection: close\r\n\r\nHTTP/1.1 204 -\r\n\r\n",
+            &[100, 204],
+            Some(0),
+            "",
+            false,
+        ),
+        (GET, "HTTP/1.1 204 -\r\nContent-Length: 0\r\n\r\n", &[204], Some(0), "", true),
+        (GET, "HTTP/1.1 204 -\r\nContent-Length: 2\r\n\r\n", &[204], Some(0), "", false),
+        (GET, "HTTP/1.1 204 -\r\nTransfer-Encoding: chunked\r\n\r\n", &[204], Some(0), "", false),
+        (GET, "HTTP/1.1 304 -\r\nContent-Length: 2\r\n\r\n", &[304], Some(0), "", true),
+        (GET, "HTTP/1.1 304 -\r\nTransfer-Encoding: chunked\r\n\r\n", &[304], Some(0), "", true),
+        (HEAD, "HTTP/1.1 200 -\r\nContent-Length: 2\r\n\r\n", &[200], Some(0), "", true),
+        (HEAD, "HTTP/1.1 200 -\r\nTransfer-Encoding: chunked\r\n\r\n", &[200], Some(0), "", true),
+        (HEAD, "HTTP/1.1 200 -\r\n\r\n", &[200], Some(0), "", true),
+        (GET, "HTTP/1.1 204 -\r\n\r\nmore", &[204], Some(0), "", false),
+        (GET, "HTTP/1.1 200 -\r\nContent-Length: 2\r\n\r\nabc", &[200], Some(2), "ab", false),
+    ] {
+        let mut talk = Talk::new(method, bytes.as_bytes());
+        let expected =
+            Read { statuses: statuses.to_vec(), length, content: content.to_owned(), persists };
+        assert_eq!(talk.read(), Ok(expected), "{bytes:?}");
+    }
+}
+
+#[test]
+fn sizes_and_informational_answers_are_bounded() {
+    let long_line = [b"HTTP/1.1 200 ".as_slice(), &vec![b'a'; 16 * 1024]].concat();
+    assert_eq!(refused(Method::GET, &long_line), Error::HeadTooLarge);
+    let many = [b"HTTP/1.1 200 OK\r\n".as_slice(), &b"A: b\r\n".repeat(101), b"\r\n"].concat();
+    assert_eq!(refused(Method::GET, &many), Error::HeadTooLarge);
+    let progress = b"HTTP/1.1 102 -\r\n\r\n";
+    assert_eq!(refused(Method::GET, &progress.repeat(101)), Error::TooManyInformational);
+    let enough = [&progress.repeat(100)[..], b"HTTP/1.1 204 -\r\n\r\n"].concat();
+    assert_eq!(Talk::new(Method::GET, &enough).read().unwrap().statuses.len(), 101);
+}
+
+#[test]
+fn an_announced_length_is_told_where_there_is_no_content() {
+    let announced = |method, answer: &str| {
+        let mut talk = Talk::new(method, answer.as_bytes());
+        assert_eq!(talk.connection.announced_length(), None);
+        assert!(matches!(talk.next(), Ok(Some(Event::Head(_)))));
+        talk.connection.announced_length()
+    };
+    assert_eq!(announced(Method::HEAD, "HTTP/1.1 200 -\r\nContent-Length: 7\r\n\r\n"), Some(7));
+    assert_eq!(announced(Method::GET, "HTTP/1.1 304 -\r\nContent-Length: 7\r\n\r\n"), Some(7));
+    assert_eq!(announced(Method::HEAD, "HTTP/1.1 200 -\r\n\r\n"), None);
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_is_refused() {
+    let mut talk = Talk::new(Method::GET, b"HTTP/1.1 204 -\r\n\r\n");
+    assert!(talk.read().unwrap().persists);
+    talk.connection.next_request();
+    assert!(matches!(talk.next(), Ok(None)));
+    assert_eq!(talk.connection.content_length(), None, "the last answer is forgotten");
+    talk.input.extend(b"H");
+    assert_eq!(talk.next().unwrap_err(), Error::UnexpectedAnswer);
+    assert_eq!(talk.connection.end_of_input(), Err(Error::UnexpectedAnswer));
+}
+
+#[test]
+fn the_end_of_an_idle_connection_is_no_error() {
+    let mut connection = Connection::new(Limits::default());
+    assert_eq!(connection.end_of_input(), Ok(()));
+    assert!(!connection.persists());
+}
+
+#[test]
+fn content_until_the_end_is_read_even_after_the_end() {
+    let mut talk = Talk::new(Method::GET, b"HTTP/1.1 200 OK\r\n\r\nab");
+    assert!(matches!(talk.next(), Ok(Some(Event::Head(_)))));
+    talk.connection.end_of_input().unwrap();
+    assert!(matches!(talk.next(), Ok(Some(Event::Content(content))) if content == "ab"));
+    assert!(matches!(talk.next(), Ok(Some(Event::End))));
+}
+
+#[test]
+fn reading_says_whether_a_byte_of_the_answer_has_come() {
+    let mut talk = Talk::new(Method::GET, b"");
+    assert!(matches!(talk.next(), Ok(None)));
+    assert_eq!(talk.connection.reading(), Reading::Idle);
+    talk.input.extend(b"H");
+    assert!(matches!(talk.next(), Ok(None)));
+    assert_eq!(talk.connection.reading(), Reading::Head);
+    talk.input.extend(b"TTP/1.1 100 -\r\n\r\n");
+    assert!(matches!(talk.next(), Ok(Some(Event::Informational(_)))));
+    assert_eq!(talk.connection.reading(), Reading::Head, "between heads");
+    talk.input.extend(b"HTTP/1.1 204 -\r\n\r\n");
+    assert!(matches!(talk.next(), Ok(Some(Event::Head(_)))));
+    assert_eq!(talk.connection.reading(), Reading::Content);
+    assert!(matches!(talk.next(), Ok(Some(Event::End))));
+    assert_eq!(talk.connection.reading(), Reading::Nothing);
+}
+
+#[test]
+fn requests_are_written_as_the_framing_says() {
+    let mut talk = Talk::new(Method::GET, b"");
+    assert_eq!(talk.written(), "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (target, written) in [
+        ("/a?b=c", "/a?b=c"),
+        ("*", "*"),
+        ("http://b/c?d", "/c?d"),
+        ("http://b", "/"),
+        ("http://b?d", "/?d"),
+    ] {
+        talk.connection = Connection::new(Limits::default());
+        let written = format!("OPTIONS {written} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(talk.ask(Method::OPTIONS, target, Some(Framing::Length(0))), written);
+    }
+    talk.connection = Connection::new(Limits::default());
+    talk.ask(Method::PUT, "/", Some(Framing::Chunked));
+    talk.connection.send_content("content".into(), &mut talk.output);
+    talk.connection.send_end(&mut talk.output);
+    let head = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(talk.written(), format!("{head}7\r\ncontent\r\n0\r\n\r\n"));
+}
+
+#[test]
+fn a_connection_persists_only_once_the_request_is_sent_whole() {
+    let mut talk = Talk::new(Method::GET, b"");
+    talk.connection = Connection::new(Limits::default());
+    talk.ask(Method::POST, "/", Some(Framing::Length(5)));
+    talk.input.extend(b"HTTP/1.1 413 -\r\nContent-Length: 0\r\n\r\n");
+    assert!(!talk.read().unwrap().persists, "the answer came early");
+    talk.connection.send_content("hell".into(), &mut talk.output);
+    talk.connection.send_end(&mut talk.output);
+    assert!(!talk.connection.request_is_sent() && !talk.connection.persists(), "too short");
+    talk.connection.send_content("o".into(), &mut talk.output);
+    talk.connection.send_end(&mut talk.output);
+    assert!(talk.connection.request_is_sent() && talk.connection.persists());
+}
+
+#[test]
+fn content_is_not_copied() {
+    let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
+    let mut talk = Talk::new(Method::GET, bytes);
+    let begin = talk.input.bytes().as_ptr();
+    assert!(matches!(talk.next(), Ok(Some(Event::Head(_)))));
+    let Ok(Some(Event::Content(content))) = talk.next() else { panic!("no content") };
+    assert_eq!(content.as_ptr(), begin.wrapping_add(bytes.len() - 3));
+}
