@@ -9,7 +9,7 @@ use clap::{
 use crate::{
     backend::{Backend, VERSION},
     health,
-    upstream::Upstream,
+    upstream::Url,
     value,
 };
 
@@ -32,7 +32,7 @@ pub struct Options {
     pub mode: Mode,
     /// Where `/proxy/…`, or in proxy mode everything, is forwarded: `http://host:port`.
     #[arg(long, env = "FIVE_UPSTREAM", value_name = "URL")]
-    pub upstream: Option<Upstream>,
+    pub upstream: Option<Url>,
     /// Pass the client's own `Forwarded` and `X-Forwarded-*` on, instead of replacing them. Only for
     /// clients that are proxies of yours: others could claim to be anyone.
     #[arg(long, env = "FIVE_TRUST_FORWARDED", value_parser = BoolishValueParser::new())]

@@ -1,4 +1,4 @@
-//! `--upstream URL`: where requests are forwarded to.
+//! `--upstream URL`: the name of where requests are forwarded to.
 
 use std::{
     io,
@@ -11,13 +11,13 @@ use thiserror::Error;
 
 /// A server that speaks plain HTTP, by name or by address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upstream {
+pub struct Url {
     authority: Authority,
 }
 
 /// Why a URL can't be an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum UpstreamError {
+pub enum UrlError {
     /// Not a URL with a scheme and a host.
     #[error("not a URL; expected http://host:port")]
     NotUrl,
@@ -35,7 +35,7 @@ pub enum UpstreamError {
     Port,
 }
 
-impl Upstream {
+impl Url {
     /// `host:port` as it was given: what `Host` says upstream.
     #[must_use]
     pub fn authority(&self) -> &Authority {
@@ -65,34 +65,34 @@ impl Upstream {
     }
 }
 
-impl FromStr for Upstream {
-    type Err = UpstreamError;
+impl FromStr for Url {
+    type Err = UrlError;
 
-    fn from_str(text: &str) -> Result<Self, UpstreamError> {
+    fn from_str(text: &str) -> Result<Self, UrlError> {
         let scheme = text.split_once("://").map(|(scheme, _)| scheme);
         match scheme {
-            None => return Err(UpstreamError::NotUrl),
+            None => return Err(UrlError::NotUrl),
             Some(scheme) if !scheme.eq_ignore_ascii_case("http") => {
-                return Err(UpstreamError::Scheme);
+                return Err(UrlError::Scheme);
             }
             Some(_) => {}
         }
-        let url: Uri = text.parse().map_err(|_| UpstreamError::NotUrl)?;
-        let authority = url.authority().ok_or(UpstreamError::NotUrl)?;
+        let uri: Uri = text.parse().map_err(|_| UrlError::NotUrl)?;
+        let authority = uri.authority().ok_or(UrlError::NotUrl)?;
         if authority.as_str().contains('@') {
-            return Err(UpstreamError::User);
+            return Err(UrlError::User);
         }
         // `http` drops a fragment without a word.
-        if url.path() != "/" || url.query().is_some() || text.contains('#') {
-            return Err(UpstreamError::Path);
+        if uri.path() != "/" || uri.query().is_some() || text.contains('#') {
+            return Err(UrlError::Path);
         }
         let host = authority.host();
         if host.is_empty() || host == "[]" {
-            return Err(UpstreamError::NotUrl);
+            return Err(UrlError::NotUrl);
         }
         let named_port = authority.as_str().len() > host.len();
         if named_port && authority.port_u16().is_none_or(|port| port == 0) {
-            return Err(UpstreamError::Port);
+            return Err(UrlError::Port);
         }
         Ok(Self { authority: authority.clone() })
     }
@@ -110,7 +110,7 @@ mod tests {
             ("HTTP://origin:81/", "origin", 81),
             ("http://[::1]:9000", "::1", 9000),
         ] {
-            let upstream: Upstream = text.parse().expect(text);
+            let upstream: Url = text.parse().expect(text);
             assert_eq!((upstream.host(), upstream.port()), (host, port), "{text}");
         }
     }
@@ -118,29 +118,29 @@ mod tests {
     #[test]
     fn what_cannot_be_forwarded_to_is_refused() {
         for (text, error) in [
-            ("", UpstreamError::NotUrl),
-            ("127.0.0.1:9000", UpstreamError::NotUrl),
-            ("/path", UpstreamError::NotUrl),
-            ("http://", UpstreamError::NotUrl),
-            ("http://:80", UpstreamError::NotUrl),
-            ("http://a b", UpstreamError::NotUrl),
-            ("https://origin", UpstreamError::Scheme),
-            ("unix:///run/origin", UpstreamError::Scheme),
-            ("http://me@origin", UpstreamError::User),
-            ("http://origin/base", UpstreamError::Path),
-            ("http://origin?x", UpstreamError::Path),
-            ("http://origin#x", UpstreamError::Path),
-            ("http://origin:0", UpstreamError::Port),
-            ("http://origin:99999", UpstreamError::Port),
-            ("http://origin:", UpstreamError::Port),
+            ("", UrlError::NotUrl),
+            ("127.0.0.1:9000", UrlError::NotUrl),
+            ("/path", UrlError::NotUrl),
+            ("http://", UrlError::NotUrl),
+            ("http://:80", UrlError::NotUrl),
+            ("http://a b", UrlError::NotUrl),
+            ("https://origin", UrlError::Scheme),
+            ("unix:///run/origin", UrlError::Scheme),
+            ("http://me@origin", UrlError::User),
+            ("http://origin/base", UrlError::Path),
+            ("http://origin?x", UrlError::Path),
+            ("http://origin#x", UrlError::Path),
+            ("http://origin:0", UrlError::Port),
+            ("http://origin:99999", UrlError::Port),
+            ("http://origin:", UrlError::Port),
         ] {
-            assert_eq!(text.parse::<Upstream>(), Err(error), "{text}");
+            assert_eq!(text.parse::<Url>(), Err(error), "{text}");
         }
     }
 
     #[test]
     fn addresses_resolve_to_themselves() {
-        let upstream: Upstream = "http://[::1]:9000".parse().expect("a URL");
+        let upstream: Url = "http://[::1]:9000".parse().expect("a URL");
         let expected: SocketAddr = "[::1]:9000".parse().expect("an address");
         assert_eq!(upstream.resolve().expect("an address needs no resolver"), [expected]);
     }
