@@ -106,7 +106,7 @@ mod tests {
             about: "",
             per_connection: Footprint { descriptors: 1, maps: 0, threads: 0 },
         };
-        Admission::new(max, Arc::new(Metrics::new(&backend, &[])))
+        Admission::new(max, Arc::new(Metrics::new(&backend, &[], &[])))
     }
 
     #[test]

@@ -13,6 +13,7 @@ use prometheus::{
 use crate::{
     backend::{Backend, VERSION},
     refusal::Refusal,
+    upstream::Counters,
 };
 
 /// Upper bounds in seconds: dense where an echo lives, coarse where a time-out does.
@@ -28,6 +29,8 @@ const STATUSES: usize = 500;
 /// All that a server counts. Shared by all of its threads.
 #[derive(Debug)]
 pub struct Metrics {
+    /// What is counted of the upstream.
+    pub upstream: Counters,
     registry: Registry,
     routes: Vec<Route>,
     requests: IntCounterVec,
@@ -48,9 +51,10 @@ struct Route {
 }
 
 impl Metrics {
-    /// With nothing counted yet. `routes` are the names that [`Metrics::request`] has indices of.
+    /// With nothing counted yet. `routes` are the names that [`Metrics::request`] has indices of,
+    /// `failures` the reasons that [`Counters::failed`] is told.
     #[must_use]
-    pub fn new(backend: &Backend, routes: &[&'static str]) -> Self {
+    pub fn new(backend: &Backend, routes: &[&'static str], failures: &[&'static str]) -> Self {
         let registry = Registry::new();
         let counter = |name, help| register(&registry, IntCounter::new(name, help));
         let gauge = |name, help| register(&registry, IntGauge::new(name, help));
@@ -61,6 +65,7 @@ impl Metrics {
         let refused = Opts::new("http_server_connections_refused_total", "Connections not served");
         let refused = register(&registry, IntCounterVec::new(refused, &["reason"]));
         Self {
+            upstream: Counters::new(&registry, failures),
             routes: histograms(&registry, routes),
             requests: register(&registry, IntCounterVec::new(requests, &["route", "status"])),
             in_flight: gauge("http_server_requests_in_flight", "Requests that have begun"),
@@ -160,8 +165,8 @@ fn histograms(registry: &Registry, routes: &[&'static str]) -> Vec<Route> {
     routes.iter().map(route).collect()
 }
 
-/// Names are constants of this file, and each is used once: neither step can fail.
-fn register<C: Collector + Clone + 'static>(
+/// Names are constants of this crate, and each is used once: neither step can fail.
+pub(crate) fn register<C: Collector + Clone + 'static>(
     registry: &Registry,
     collector: prometheus::Result<C>,
 ) -> C {
@@ -171,20 +176,20 @@ fn register<C: Collector + Clone + 'static>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::backend::Footprint;
 
-    fn metrics() -> Metrics {
+    pub(crate) fn metrics() -> Metrics {
         let backend = Backend {
             name: "test",
             about: "",
             per_connection: Footprint { descriptors: 1, maps: 0, threads: 0 },
         };
-        Metrics::new(&backend, &["/", "/echo"])
+        Metrics::new(&backend, &["/", "/echo"], &["closed"])
     }
 
-    fn assert_line(text: &str, line: &str) {
+    pub(crate) fn assert_line(text: &str, line: &str) {
         assert!(text.lines().any(|candidate| candidate == line), "no {line} in\n{text}");
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Context as _;
 use http::StatusCode;
-use service::{Route, Service};
+use service::{Failure, Route, Service};
 use session::{Context, Environment, Timeouts};
 
 use crate::{
@@ -48,7 +48,7 @@ impl Site {
         let workers = limits::workers(&options);
         let listener = listener::open(&options)?;
         let world = Arc::new(World {
-            metrics: Arc::new(Metrics::new(backend, Route::NAMES)),
+            metrics: Arc::new(Metrics::new(backend, Route::NAMES, Failure::NAMES)),
             draining: AtomicBool::new(false),
             drain_deadline: OnceLock::new(),
         });

@@ -1,5 +1,12 @@
 //! What every server needs around its upstream connections, but for the waiting.
 
+pub mod allowance;
+mod counters;
+mod idle;
+mod ledger;
 pub mod url;
 
+pub use allowance::{Allowance, Member, Opening, Waiting};
+pub use counters::Counters;
+pub use idle::Idle;
 pub use url::Url;
