@@ -62,3 +62,4 @@ pub use options::{Mode, NoExtra, Options, parse};
 pub use refusal::Refusal;
 pub use signals::on_shutdown;
 pub use site::Site;
+pub use upstream::Upstream;

@@ -15,8 +15,8 @@ use service::{Failure, Route, Service};
 use session::{Context, Environment, Timeouts};
 
 use crate::{
-    Admission, Backend, Bounds, Doorman, Listener, Metrics, Mode, Options, Pressure, admin, limits,
-    listener, log, signals,
+    Admission, Backend, Bounds, Doorman, Listener, Metrics, Mode, Options, Pressure, Upstream,
+    admin, limits, listener, log, signals,
 };
 
 /// A server's surroundings, opened and ready.
@@ -33,6 +33,8 @@ pub struct Site {
     pub doorman: Arc<Doorman>,
     /// What every session shares.
     pub context: Arc<Context>,
+    /// Where requests are forwarded to, with `--upstream`.
+    pub upstream: Option<Arc<Upstream>>,
     backend: &'static Backend,
     bounds: Bounds,
     world: Arc<World>,
@@ -52,6 +54,7 @@ impl Site {
             draining: AtomicBool::new(false),
             drain_deadline: OnceLock::new(),
         });
+        let upstream = upstream(&options, &bounds, &world)?.map(Arc::new);
         let context = Arc::new(context(backend, &options, mode(options.mode), &world)?);
         if let Some(address) = options.admin {
             let context = context_for_admin(backend, &options, &world)?;
@@ -63,6 +66,7 @@ impl Site {
             admission: Admission::new(bounds.max_connections, Arc::clone(&world.metrics)),
             doorman: Arc::new(Doorman::start(Arc::clone(&context), bounds.reserve / 2)?),
             context,
+            upstream,
             backend,
             bounds,
             options,
@@ -173,6 +177,11 @@ impl Environment for World {
         self.metrics.received(received);
         self.metrics.sent(sent);
     }
+}
+
+fn upstream(options: &Options, bounds: &Bounds, world: &World) -> anyhow::Result<Option<Upstream>> {
+    let Some(url) = &options.upstream else { return Ok(None) };
+    Upstream::open(url, options, bounds.upstream_connections, &world.metrics).map(Some)
 }
 
 fn mode(mode: Mode) -> service::Mode {
