@@ -1,7 +1,7 @@
 //! The server's side of a connection: requests in, answers out.
 
 use bytes::Bytes;
-use http::{HeaderMap, Version, header, request, response};
+use http::{HeaderMap, StatusCode, Version, header, request, response};
 
 use crate::{
     Error, Framing, Input, Limits, Output, Reading,
@@ -10,7 +10,7 @@ use crate::{
     field, framing,
     head::wants_persistence,
     request::{find, take},
-    response::{Persistence, encode, framing as answer_framing, is_bodyless},
+    response::{Persistence, encode, encode_informational, framing as answer_framing, is_bodyless},
 };
 
 /// What has been understood of what arrived.
