@@ -125,6 +125,9 @@ pub(crate) struct CompareOptions {
     /// Where to leave results.json and report.html [default: results/ and the time in UTC]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Replace what another comparison left in the folder that --out names
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
 }
 
 /// `loadtest report`

@@ -165,6 +165,60 @@ fn latest_leads_to_the_last_comparison() {
 }
 
 #[test]
+fn the_results_of_another_comparison_are_replaced_only_by_force() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_str().expect("UTF-8");
+    fs::write(folder.path().join("notes.txt"), "mine").expect("a file");
+    let compare = |more: &[&str]| {
+        let cells = ["--backends", "floor", "--connections", "1"];
+        loadtest(&[&["compare", "--out", out][..], &SHORT, &cells, more].concat())
+    };
+    let first = compare(&[]);
+    assert!(first.status.success(), "other files are no obstacle: {}", stderr(&first));
+    let figures = || fs::read(folder.path().join("results.json")).expect("results.json");
+    let before = figures();
+
+    let refused = compare(&[]);
+    let said = stderr(&refused);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains(out) && said.contains("--force"), "{said}");
+    assert_eq!(figures(), before);
+
+    let forced = compare(&["--force"]);
+    assert!(forced.status.success(), "{}", stderr(&forced));
+    assert_ne!(figures(), before);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_in_is_found_out_before_the_first_cell() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    // One can't be made; in the other nothing can be, whoever asks.
+    for out in [&file.path().join("out"), Path::new("/proc/self")] {
+        let out = out.to_str().expect("UTF-8");
+        let output =
+            loadtest(&["compare", "--backends", "floor", "--duration", "1h", "--out", out]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("--out") && said.contains(out), "{said}");
+    }
+}
+
+#[test]
+fn a_comparison_says_beforehand_how_long_it_takes_and_a_dash_afterwards_what_it_means() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = Path::new(env!("CARGO_BIN_EXE_loadtest"));
+    let output = run(program, folder.path(), &["--backends", "floor", "--connections", "1,2"]);
+    let said = stderr(&output);
+    assert!(said.starts_with("2 cells of 200ms after 50ms of warm-up, 1 round(s), "), "{said}");
+    assert!(said.contains(": about 1s; "), "{said}");
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(table.contains("200ms a cell after 50ms of warm-up"), "{table}");
+    assert!(table.contains("limit: what held a cell back"), "{table}");
+}
+
+#[test]
 fn a_file_that_is_no_result_is_refused_in_one_line() {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in [("no.json", "{"), ("other.json", "{\"schema\": 2}")] {

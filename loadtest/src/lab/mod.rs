@@ -7,17 +7,16 @@
 mod cell;
 mod cores;
 mod environment;
+mod folder;
 mod plan;
 mod sample;
 mod server;
 
-use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -33,12 +32,14 @@ use crate::limits;
 use crate::options::CompareOptions;
 use crate::report::{self, json};
 
-/// Where comparisons go that are not told where.
-const RESULTS: &str = "results";
 /// The part of its cores from which on a server is held back by them.
 const BUSY: f64 = 0.95;
 /// The exit code of a program that was interrupted, by convention.
 const INTERRUPTED: u8 = 130;
+/// What a cell takes beside warm-up and window, by experience: its two processes start and end …
+const AROUND_A_CELL: Duration = Duration::from_millis(400);
+/// … and each connection is made, answered once, and closed.
+const AROUND_A_CONNECTION: Duration = Duration::from_micros(200);
 
 /// Measures every cell, prints the table, and leaves `results.json` and `report.html`.
 pub(crate) fn compare(options: &CompareOptions, open_files: u64) -> anyhow::Result<ExitCode> {
@@ -50,16 +51,17 @@ pub(crate) fn compare(options: &CompareOptions, open_files: u64) -> anyhow::Resu
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
-    let out = output_folder(options)?;
+    let out = folder::prepare(options)?;
     let cores = Cores::share_out().context("can't keep to a core")?;
-    eprintln!(
-        "{} round(s), {} a cell, seed {seed}; generator on core {:?}, servers on {:?}",
+    let plan = plan::order(
+        &options.backends,
+        &options.scenarios,
+        &options.connections,
         options.rounds,
-        humantime::format_duration(options.warm_up + options.duration),
-        cores.generator,
-        cores.server,
+        seed,
     );
-    let results = measure_all(options, seed, &cores, &interrupted)?;
+    eprintln!("{}", announcement(options, &plan, seed, &cores));
+    let results = measure_all(options, &plan, seed, &cores, &interrupted)?;
     report::write(&results, &out)?;
     print!("{}", report::terminal::table(&results));
     println!("\n{}", out.join(report::JSON_FILE).display());
@@ -73,8 +75,32 @@ pub(crate) fn compare(options: &CompareOptions, open_files: u64) -> anyhow::Resu
     })
 }
 
+/// What is about to be done, and how long it is going to take.
+fn announcement(
+    options: &CompareOptions,
+    plan: &[(usize, Cell)],
+    seed: u64,
+    cores: &Cores,
+) -> String {
+    let around = |cell: &Cell| AROUND_A_CELL + AROUND_A_CONNECTION.mul_f64(cell.connections as f64);
+    let cells = plan.iter().map(|(_, cell)| options.warm_up + options.duration + around(cell));
+    let about = Duration::from_secs(cells.sum::<Duration>().as_secs().max(1));
+    format!(
+        "{} cells of {} after {} of warm-up, {} round(s), seed {seed}: about {}; \
+         generator on core {:?}, servers on {:?}",
+        plan.len(),
+        humantime::format_duration(options.duration),
+        humantime::format_duration(options.warm_up),
+        options.rounds,
+        humantime::format_duration(about),
+        cores.generator,
+        cores.server,
+    )
+}
+
 fn measure_all(
     options: &CompareOptions,
+    plan: &[(usize, Cell)],
     seed: u64,
     cores: &Cores,
     interrupted: &AtomicBool,
@@ -82,16 +108,9 @@ fn measure_all(
     let programs = std::env::current_exe()?;
     let programs = programs.parent().unwrap_or(Path::new("."));
     let mut environment = Environment::look(cores, seed);
-    let plan = plan::order(
-        &options.backends,
-        &options.scenarios,
-        &options.connections,
-        options.rounds,
-        seed,
-    );
     let progress = progress_bar(plan.len());
     let mut cells = Vec::with_capacity(plan.len());
-    for (round, cell) in plan {
+    for &(round, cell) in plan {
         let Cell { backend, scenario, connections } = cell;
         let (name, of) = (backend.name(), options.rounds);
         let asks = scenario.name();
@@ -169,22 +188,6 @@ fn progress_bar(cells: usize) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template(template) {
         progress.set_style(style);
     }
-    progress.enable_steady_tick(std::time::Duration::from_millis(250));
+    progress.enable_steady_tick(Duration::from_millis(250));
     progress
-}
-
-/// The folder asked for, or a new one that `results/latest` leads to.
-fn output_folder(options: &CompareOptions) -> anyhow::Result<PathBuf> {
-    let cant = |path: &Path| format!("can't make {}", path.display());
-    if let Some(out) = &options.out {
-        fs::create_dir_all(out).with_context(|| cant(out))?;
-        return Ok(out.clone());
-    }
-    let name = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace(':', "");
-    let out = Path::new(RESULTS).join(&name);
-    fs::create_dir_all(&out).with_context(|| cant(&out))?;
-    // Made beside and moved over, so that there is never none.
-    let (link, fresh) = (Path::new(RESULTS).join("latest"), out.join("latest"));
-    symlink(&name, &fresh).and_then(|()| fs::rename(&fresh, &link)).with_context(|| cant(&link))?;
-    Ok(out)
 }

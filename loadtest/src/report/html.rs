@@ -17,6 +17,7 @@ struct Page<'r> {
     environment: &'r Environment,
     seed: u64,
     conduct: String,
+    limit: &'static str,
     findings: Vec<String>,
     legend: Vec<(usize, &'r str)>,
     sections: Vec<Section<'r>>,
@@ -51,6 +52,7 @@ pub(super) fn page(results: &Results) -> anyhow::Result<String> {
         environment: &results.environment,
         seed: results.seed,
         conduct: conduct(results),
+        limit: terminal::LIMIT,
         findings: findings::findings(results),
         legend,
         sections: rows.chunk_by(|a, b| a.scenario == b.scenario).map(section).collect(),
@@ -63,7 +65,8 @@ pub(super) fn page(results: &Results) -> anyhow::Result<String> {
 }
 
 fn conduct(results: &Results) -> String {
-    let (rounds, window) = (results.rounds, results.window_seconds);
+    let rounds = results.rounds;
+    let times = terminal::times(results);
     let ranking = if rounds < ENOUGH_ROUNDS {
         format!("A ranking needs {ENOUGH_ROUNDS} rounds, so ranges are shown and nothing is ranked")
     } else {
@@ -72,7 +75,7 @@ fn conduct(results: &Results) -> String {
     let plural = if rounds == 1 { "round" } else { "rounds" };
     format!(
         "Closed loop: each connection asks again as soon as it is answered. {rounds} {plural} of \
-         {window:.1} s a cell, each with a fresh server and a fresh generator. {ranking}."
+         {times}, each with a fresh server and a fresh generator. {ranking}."
     )
 }
 

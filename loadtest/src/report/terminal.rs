@@ -1,6 +1,7 @@
 //! What the terminal shows: the summary of a run, the table of a comparison.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
@@ -14,6 +15,10 @@ use crate::stats::Spread;
 
 /// Fewer rounds than this are shown as ranges and not ranked.
 pub(crate) const ENOUGH_ROUNDS: usize = 6;
+
+/// What stands in the last column.
+pub(super) const LIMIT: &str = "limit: what held a cell back, a server's or the generator's; \
+     a dash there if nothing was seen to, and anywhere else if there is no figure";
 
 /// The summary of `loadtest run`.
 pub(crate) fn summary(url: &Url, connections: usize, summary: &Summary) -> String {
@@ -94,7 +99,7 @@ pub(super) fn cells(row: &Row<'_>) -> [String; 12] {
         let median = row.spread(|measured| Some(value(measured)));
         median.map_or_else(|| "-".to_owned(), |spread| microseconds(spread.median))
     };
-    let remark = if row.has_failed() { "failed" } else { row.limit().unwrap_or_default() };
+    let remark = if row.has_failed() { "failed" } else { row.limit().unwrap_or("-") };
     [
         row.scenario.to_owned(),
         row.connections.to_string(),
@@ -122,7 +127,17 @@ fn caption(results: &Results) -> String {
     } else {
         format!("medians of {rounds} rounds")
     };
-    format!("\nclosed loop, {:.1} s a cell; {rounds}; seed {seed}\n", results.window_seconds)
+    let times = times(results);
+    format!("\nclosed loop, {times}; {rounds}; seed {seed}\n{LIMIT}\n")
+}
+
+/// How long each cell was measured, as it was asked for.
+pub(super) fn times(results: &Results) -> String {
+    let time = |seconds| {
+        humantime::format_duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+    };
+    let (window, warm_up) = (time(results.window_seconds), time(results.warm_up_seconds));
+    format!("{window} a cell after {warm_up} of warm-up")
 }
 
 /// A median, with its range if there is one to show.
