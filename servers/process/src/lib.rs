@@ -1,5 +1,6 @@
 //! What every server process needs around its model, so that a server's own files hold nothing but
-//! the model: options, limits, the listener, signals, logs, metrics, admission.
+//! the model: options, limits, the listener, signals, logs, metrics, admission, and what upstream
+//! connections need but for the waiting.
 //!
 //! Nothing here waits on a connection, and nothing decides about HTTP. A server's `main` reads:
 //!
@@ -47,6 +48,7 @@ pub mod signals;
 mod site;
 pub mod upstream;
 pub mod value;
+mod variables;
 
 pub use accept::{AcceptError, Backoff, Pressure};
 pub use admission::{Admission, Permit};

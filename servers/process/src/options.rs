@@ -10,13 +10,13 @@ use crate::{
     backend::{Backend, VERSION},
     health,
     upstream::Url,
-    value,
+    value, variables,
 };
 
 /// What stands below the options in `--help`.
-const NOTES: &str = "Durations are written 250us, 20ms, 1.5s; sizes 8192, 16KiB, 64MiB. RUST_LOG sets \
-what is logged, `info` if it is not set. SIGTERM ends the server once its requests have ended; a second \
-one, at once.";
+const NOTES: &str = "Durations are written 250us, 20ms, 1.5s; sizes 8192, 16KiB, 64MiB. An option wins \
+over its variable, and an empty variable counts as not given. RUST_LOG sets what is logged, `info` if it \
+is not set. SIGTERM ends the server once its requests have ended; a second one, at once.";
 
 /// What every server can be told.
 #[derive(Args, Clone, Debug)]
@@ -101,8 +101,8 @@ pub struct Options {
     #[arg(long, env = "FIVE_UPSTREAM_WAIT", value_name = "TIME", default_value = "2s")]
     #[arg(value_parser = value::duration, help_heading = "Upstream")]
     pub upstream_wait: Duration,
-    /// An idle upstream connection is dropped after this, or sooner if the upstream says so. Keep
-    /// it under the upstream's own.
+    /// An idle upstream connection is dropped after this, or sooner: a second before the end that
+    /// the upstream's `Keep-Alive` names. Keep it under the upstream's own.
     #[arg(long, env = "FIVE_UPSTREAM_IDLE_TIMEOUT", value_name = "TIME", default_value = "4s")]
     #[arg(value_parser = value::timeout, help_heading = "Upstream")]
     pub upstream_idle_timeout: Duration,
@@ -167,7 +167,10 @@ fn parse_from<Extra: Args>(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<(Options, Extra), clap::Error> {
     let mut command = command::<Extra>(backend);
-    let matches = command.try_get_matches_from_mut(arguments)?;
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let matches = command
+        .try_get_matches_from_mut(&arguments)
+        .map_err(|error| variables::name_source(error, &command, &arguments))?;
     let options = Options::from_arg_matches(&matches)?;
     if options.mode == Mode::Proxy && options.upstream.is_none() {
         let message = "--mode proxy needs --upstream, as in --upstream http://127.0.0.1:9000";
@@ -184,7 +187,7 @@ fn command<Extra: Args>(backend: &'static Backend) -> Command {
         .about(backend.about)
         .long_about(None)
         .after_help(NOTES)
-        .mut_args(|argument| argument.hide_env_values(true))
+        .mut_args(|argument| variables::ignore_empty(argument.hide_env_values(true)))
 }
 
 /// clap's message without its usage, tips kept, as one line.
@@ -200,7 +203,7 @@ fn one_line(error: &clap::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::backend::Footprint;
 
@@ -210,7 +213,7 @@ mod tests {
         per_connection: Footprint { descriptors: 1, maps: 0, threads: 0 },
     };
 
-    fn read(arguments: &str) -> Result<Options, String> {
+    pub(crate) fn read(arguments: &str) -> Result<Options, String> {
         let arguments = ["server-test"].into_iter().chain(arguments.split_whitespace());
         parse_from::<NoExtra>(&BACKEND, arguments.map(OsString::from))
             .map(|(options, NoExtra {})| options)
