@@ -48,13 +48,13 @@ fn content_is_framed_as_it_was_announced() {
 #[test]
 fn content_is_bounded_only_if_streams_are() {
     let long = request("POST", "/proxy/", &[("content-length", "6")]);
-    let decision = service(Mode::Service, None).decide(&long);
+    let decision = service(Mode::Service, None, false).decide(&long);
     assert_eq!(decision.content_limit, None);
     assert!(matches!(decision.action, Action::Forward(_)));
-    let decision = service(Mode::Service, Some(6)).decide(&long);
+    let decision = service(Mode::Service, Some(6), false).decide(&long);
     assert_eq!(decision.content_limit, Some(6));
     assert!(matches!(decision.action, Action::Forward(_)));
-    let decision = service(Mode::Service, Some(5)).decide(&long);
+    let decision = service(Mode::Service, Some(5), false).decide(&long);
     assert!(decision.close);
     assert!(matches!(decision.action, Action::Respond(answer) if answer.status() == 413));
 }

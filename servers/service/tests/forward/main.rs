@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here should fail the test")]
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use http::{HeaderMap, Request, Version, request};
 use service::{Action, Decision, Forward, Mode, Process, Route, Service, Upstream};
@@ -10,6 +10,9 @@ use service::{Action, Decision, Forward, Mode, Process, Route, Service, Upstream
 mod decision;
 mod downstream;
 mod upstream;
+
+/// Who sends the requests.
+const CLIENT: ([u8; 4], u16) = ([192, 0, 2, 1], 4000);
 
 struct Idle;
 
@@ -23,8 +26,8 @@ impl Process for Idle {
     }
 }
 
-fn service(mode: Mode, max_streamed: Option<u64>) -> Service {
-    let upstream = Upstream { authority: "origin:9000".parse().unwrap(), trust_forwarded: false };
+fn service(mode: Mode, max_streamed: Option<u64>, trust_forwarded: bool) -> Service {
+    let upstream = Upstream { authority: "origin:9000".parse().unwrap(), trust_forwarded };
     Service::new("test", mode, Some(upstream), 0, max_streamed, Arc::new(Idle))
 }
 
@@ -46,7 +49,7 @@ fn old(mut head: request::Parts) -> request::Parts {
 }
 
 fn plan(mode: Mode, head: &request::Parts) -> Forward {
-    match service(mode, None).decide(head) {
+    match service(mode, None, false).decide(head) {
         Decision {
             route: Route::Proxy, action: Action::Forward(forward), close: false, ..
         } => forward,
@@ -56,14 +59,14 @@ fn plan(mode: Mode, head: &request::Parts) -> Forward {
 
 /// The status of a request that is not forwarded.
 fn status(mode: Mode, head: &request::Parts) -> u16 {
-    match service(mode, None).decide(head).action {
+    match service(mode, None, false).decide(head).action {
         Action::Respond(response) => response.status().as_u16(),
         action => panic!("{action:?}"),
     }
 }
 
 fn forwarded(mode: Mode, head: request::Parts) -> request::Parts {
-    plan(mode, &head).request(head, SocketAddr::from(([192, 0, 2, 1], 4000)))
+    plan(mode, &head).request(head, CLIENT.into())
 }
 
 /// `name: value` lines, sorted.

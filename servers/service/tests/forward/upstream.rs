@@ -1,9 +1,9 @@
 //! The head that goes upstream.
 
 use http::{Version, header};
-use service::Mode;
+use service::{Action, Mode};
 
-use crate::{forwarded, lines, old, plan, request, status};
+use crate::{CLIENT, forwarded, lines, old, plan, request, service, status};
 
 #[test]
 fn the_route_is_taken_off_the_target() {
@@ -108,12 +108,25 @@ fn the_host_is_the_clients_own() {
     assert_eq!(hosts(request("GET", "/", &[("host", "a:80")])), some("a:80"));
     // The authority of a target counts, not the field.
     assert_eq!(hosts(request("GET", "http://b:81/", &[])), some("b:81"));
-    assert_eq!(hosts(old(request("GET", "http://b:81/", &[]))), some("b:81"));
+    let mut head = old(request("GET", "http://b:81/", &[]));
+    head.headers.clear();
+    assert_eq!(hosts(head), some("b:81"));
     // Nobody named a host; upstream, one must be named.
     assert_eq!(hosts(request("GET", "/", &[("host", "")])), (String::new(), None));
     let mut head = old(request("GET", "/", &[]));
     head.headers.clear();
     assert_eq!(hosts(head), ("origin:9000".to_owned(), None));
+}
+
+#[test]
+fn a_client_is_believed_only_if_the_options_say_so() {
+    for (trust_forwarded, list) in [(false, "192.0.2.1"), (true, "198.51.100.7, 192.0.2.1")] {
+        let head = request("GET", "/", &[("x-forwarded-for", "198.51.100.7")]);
+        let service = service(Mode::Proxy, None, trust_forwarded);
+        let Action::Forward(forward) = service.decide(&head).action else { panic!("{head:?}") };
+        let head = forward.request(head, CLIENT.into());
+        assert_eq!(head.headers["x-forwarded-for"], list);
+    }
 }
 
 #[test]
