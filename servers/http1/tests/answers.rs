@@ -279,16 +279,21 @@ fn an_answer_that_nobody_asked_for_is_refused() {
 }
 
 #[test]
-fn the_end_of_an_idle_connection_is_no_error() {
+fn the_end_of_an_idle_connection_is_no_error_and_still_the_end() {
     let mut connection = Connection::new(Limits::default());
     assert_eq!(connection.end_of_input(), Ok(()));
-    assert!(!connection.persists());
+
+    let mut talk = Talk::new(Method::GET, b"HTTP/1.1 204 -\r\n\r\n");
+    assert!(talk.read().unwrap().persists);
+    assert_eq!(talk.connection.end_of_input(), Ok(()));
+    assert!(!talk.connection.persists());
 }
 
 #[test]
 fn content_until_the_end_is_read_even_after_the_end() {
     let mut talk = Talk::new(Method::GET, b"HTTP/1.1 200 OK\r\n\r\nab");
     assert!(matches!(talk.next(), Ok(Some(Event::Head(_)))));
+    assert!(!talk.connection.persists());
     talk.connection.end_of_input().unwrap();
     assert!(matches!(talk.next(), Ok(Some(Event::Content(content))) if content == "ab"));
     assert!(matches!(talk.next(), Ok(Some(Event::End))));

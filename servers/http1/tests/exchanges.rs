@@ -16,6 +16,8 @@ struct Exchange {
     status: StatusCode,
     request: Message,
     answer: Message,
+    /// Whether an informational answer comes first.
+    has_hints: bool,
     close: bool,
 }
 
@@ -59,10 +61,11 @@ fn exchange() -> impl Strategy<Value = Exchange> {
     let method = select(vec![Method::GET, Method::HEAD, Method::POST, Method::OPTIONS]);
     let target = "/[a-z/]{0,9}(\\?[a-z]=%2[0-9])?|\\*";
     let status = select(vec![200, 204, 299, 304, 404, 599]);
-    (method, target, status, message(), message(), prop::bool::weighted(0.1)).prop_map(
-        |(method, target, status, request, answer, close)| {
+    let close = prop::bool::weighted(0.1);
+    (method, target, status, message(), message(), any::<bool>(), close).prop_map(
+        |(method, target, status, request, answer, has_hints, close)| {
             let status = StatusCode::from_u16(status).unwrap();
-            Exchange { method, target, status, request, answer, close }
+            Exchange { method, target, status, request, answer, has_hints, close }
         },
     )
 }
@@ -112,13 +115,17 @@ impl Pair {
 
     /// The bytes of the exchange's answer, as the server writes them.
     fn answer(&mut self, exchange: &Exchange) -> Vec<u8> {
+        let (mut output, mut bytes) = (Output::default(), Vec::new());
         let mut head = Response::new(()).into_parts().0;
-        head.status = exchange.status;
         head.headers = exchange.answer.fields.clone();
+        if exchange.has_hints {
+            head.status = StatusCode::EARLY_HINTS;
+            self.server.send_informational(&head, &mut output);
+        }
         if exchange.close {
             self.server.close_after();
         }
-        let (mut output, mut bytes) = (Output::default(), Vec::new());
+        head.status = exchange.status;
         self.server.send_head(&head, exchange.answer.length(), b"", &mut output);
         for piece in &exchange.answer.pieces {
             self.server.send_content(piece.clone(), &mut output);
@@ -144,20 +151,21 @@ impl Pair {
         (head.unwrap(), content)
     }
 
-    /// The answer that the client reads in `bytes`, and its content.
-    fn read(&mut self, mut bytes: &[u8]) -> (http::response::Parts, Vec<u8>) {
-        let (mut head, mut content) = (None, Vec::new());
+    /// The heads that the client reads in `bytes`, the final one last, and the content.
+    fn read(&mut self, mut bytes: &[u8]) -> (Vec<http::response::Parts>, Vec<u8>) {
+        let (mut heads, mut content) = (Vec::new(), Vec::new());
         loop {
             match self.client.receive(&mut self.downward, &mut HeaderMap::new()).unwrap() {
                 None => deliver(&mut bytes, &mut self.downward, self.width),
-                Some(client::Event::Informational(parts)) => panic!("{parts:?}"),
-                Some(client::Event::Head(parts)) => head = Some(parts),
+                Some(client::Event::Informational(parts) | client::Event::Head(parts)) => {
+                    heads.push(parts);
+                }
                 Some(client::Event::Content(piece)) => content.extend_from_slice(&piece),
                 Some(client::Event::End) => break,
             }
         }
         assert!(bytes.is_empty() && self.downward.is_empty(), "bytes after the end");
-        (head.unwrap(), content)
+        (heads, content)
     }
 }
 
@@ -200,7 +208,11 @@ proptest! {
             prop_assert_eq!(content, exchange.request.content());
 
             let bytes = pair.answer(&exchange);
-            let (answer, content) = pair.read(&bytes);
+            let (mut answers, content) = pair.read(&bytes);
+            let answer = answers.pop().unwrap();
+            let hints = answers.iter().map(|hints| (hints.status, &hints.headers));
+            let expected = (StatusCode::EARLY_HINTS, &exchange.answer.fields);
+            prop_assert!(hints.eq(exchange.has_hints.then_some(expected)));
             let has_none = matches!(exchange.status.as_u16(), 204 | 304);
             let is_bodyless = request.method == Method::HEAD || has_none;
             prop_assert_eq!(answer.status, exchange.status);
