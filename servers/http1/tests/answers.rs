@@ -95,22 +95,22 @@ fn refused(method: Method, bytes: &[u8]) -> Error {
 }
 
 #[test]
-fn answers_are_refused_for_what_is_wrong_with_them() {
+fn heads_are_refused_for_what_is_wrong_with_them() {
     for (bytes, error) in [
         (&b"\r\nHTTP/1.1 200 OK\r\n\r\n"[..], Error::StatusLine),
+        (b" HTTP/1.1 200 OK\r\n\r\n", Error::StatusLine),
         (b"HTTP/1.1\r\n\r\n", Error::StatusLine),
         (b"HTTP/1.1 \r\n\r\n", Error::StatusLine),
         (b"HTTP/1.1 20\r\n\r\n", Error::StatusLine),
+        (b"HTTP/1.1  200 OK\r\n\r\n", Error::StatusLine),
         (b"HTTP/1.1 2000 OK\r\n\r\n", Error::StatusLine),
         (b"HTTP/1.1\t200 OK\r\n\r\n", Error::StatusLine),
-        (b"HTTP/1.10 200 OK\r\n\r\n", Error::StatusLine),
         (b"HTTP/1.1 200\tOK\r\n\r\n", Error::StatusLine),
         (b"HTTP/1.1 200 O\x00K\r\n\r\n", Error::StatusLine),
         (b"HTTP/1.1 200 O\rK\r\n\r\n", Error::StatusLine),
         (b"HTTP/1.1 200 \x7f\r\n\r\n", Error::StatusLine),
-        (b"HTTP/1.1  200 OK\r\n\r\n", Error::StatusLine),
+        (b"HTTP/1.10 200 OK\r\n\r\n", Error::StatusLine),
         (b"ICY 200 OK\r\n\r\n", Error::StatusLine),
-        (b" HTTP/1.1 200 OK\r\n\r\n", Error::StatusLine),
         (b"HTTP/1.1 2x0 OK\r\n\r\n", Error::Status),
         (b"HTTP/1.1 +20 OK\r\n\r\n", Error::Status),
         (b"HTTP/1.1 099 OK\r\n\r\n", Error::Status),
@@ -124,120 +124,107 @@ fn answers_are_refused_for_what_is_wrong_with_them() {
         (b"HTTP/1.1 200 OK\r\nA: b\x00\r\n\r\n", Error::FieldValue),
         (b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", Error::FieldName),
         (b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", Error::FoldedField),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\na", Error::ContentLength),
-        (
-            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
-            Error::ContentLength,
-        ),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", Error::ContentLength),
-        (b"HTTP/1.1 304 OK\r\nContent-Length: x\r\n\r\n", Error::ContentLength),
-        (
-            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            Error::ConflictingFraming,
-        ),
-        (
-            b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            Error::TransferEncoding,
-        ),
-        (
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n",
-            Error::TransferEncoding,
-        ),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", Error::UnknownTransferCoding),
-        (
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
-            Error::UnknownTransferCoding,
-        ),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n 5\r\n", Error::ChunkSize),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab", Error::ChunkEnd),
-        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", Error::UnexpectedUpgrade),
-        (b"HTTP/1.1 100 Continue\r\nContent-Length: 3\r\n\r\n", Error::InformationalContent),
-        (
-            b"HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked\r\n\r\n",
-            Error::InformationalContent,
-        ),
+        (b"HTTP/1.1 101 -\r\nUpgrade: x\r\n\r\n", Error::UnexpectedUpgrade),
         (b"", Error::Incomplete),
         (b"HTTP/1.1 200 OK\r\n", Error::Incomplete),
-        (b"HTTP/1.1 100 Continue\r\n\r\n", Error::Incomplete),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", Error::Incomplete),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", Error::Incomplete),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", Error::Incomplete),
+        (b"HTTP/1.1 100 -\r\n\r\n", Error::Incomplete),
     ] {
         assert_eq!(refused(Method::GET, bytes), error, "{}", bytes.escape_ascii());
     }
 }
 
 #[test]
-fn right_answers_are_delimited_as_they_say() {
-    const HEAD: Method = Method::HEAD;
-    const GET: Method = Method::GET;
-    for (method, bytes, statuses, length, content, persists) in [
-        (GET, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", &[200][..], Some(2), "ab", true),
-        (GET, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", &[200], Some(0), "", true),
-        (GET, "HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", &[200], Some(0), "", true),
-        (GET, "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", &[200], Some(0), "", true),
-        (GET, "HTTP/1.1 299 so \t-\u{e9}\r\nContent-Length: 0\r\n\r\n", &[299], Some(0), "", true),
-        (GET, "HTTP/1.9 200 OK\r\nContent-Length: 0\r\n\r\n", &[200], Some(0), "", true),
+fn content_is_refused_for_what_is_wrong_with_it() {
+    const CHUNKED: &str = "Transfer-Encoding: chunked\r\n\r\n";
+    let length = |value: &str| format!("Content-Length: {value}\r\n\r\nab");
+    let coding = |value: &str| format!("Transfer-Encoding: {value}\r\n\r\n0\r\n\r\n");
+    for (line, rest, error) in [
+        ("1.1 200", length("2, 2"), Error::ContentLength),
+        ("1.1 200", length("2\r\nContent-Length: 2"), Error::ContentLength),
+        ("1.1 200", length("-2"), Error::ContentLength),
+        ("1.1 304", length("x"), Error::ContentLength),
+        ("1.1 100", length("2"), Error::InformationalContent),
+        ("1.1 100", coding("chunked"), Error::InformationalContent),
+        ("1.1 200", coding("chunked\r\nContent-Length: 5"), Error::ConflictingFraming),
+        ("1.0 200", coding("chunked"), Error::TransferEncoding),
+        ("1.1 200", coding("chunked, chunked"), Error::TransferEncoding),
+        ("1.1 200", coding("gzip"), Error::UnknownTransferCoding),
+        ("1.1 200", coding("gzip, chunked"), Error::UnknownTransferCoding),
+        ("1.1 200", format!("{CHUNKED} 5\r\n"), Error::ChunkSize),
+        ("1.1 200", format!("{CHUNKED}1\r\nab"), Error::ChunkEnd),
+        ("1.1 200", length("3"), Error::Incomplete),
+        ("1.1 200", format!("{CHUNKED}2\r\nab\r\n"), Error::Incomplete),
+        ("1.1 200", format!("{CHUNKED}0\r\n"), Error::Incomplete),
+    ] {
+        let bytes = format!("HTTP/{line} -\r\n{rest}");
+        assert_eq!(refused(Method::GET, bytes.as_bytes()), error, "{bytes:?}");
+    }
+}
+
+#[test]
+fn content_ends_where_the_answer_says() {
+    for (method, line, rest, length, content, persists) in [
+        ("GET", "1.1 200", "Content-Length: 2\r\n\r\nab", Some(2), "ab", true),
+        ("GET", "1.1 200", "Content-Length: 0\r\n\r\n", Some(0), "", true),
+        ("GET", "1.1 200", "Content-Length: 2\r\n\r\nabc", Some(2), "ab", false),
         (
-            GET,
-            "HTTP/1.1 500 -\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nT: t\r\n\r\n",
-            &[500],
+            "GET",
+            "1.1 200",
+            "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nT: t\r\n\r\n",
             None,
             "a",
             true,
         ),
-        (GET, "HTTP/1.1 200 OK\r\n\r\nab", &[200], None, "ab", false),
-        (GET, "HTTP/1.1 200 OK\r\n\r\n", &[200], None, "", false),
-        (GET, "HTTP/1.0 200 OK\r\n\r\nab", &[200], None, "ab", false),
-        (GET, "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nab", &[200], Some(2), "ab", false),
-        (
-            GET,
-            "HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\nab",
-            &[200],
-            Some(2),
-            "ab",
-            true,
-        ),
-        (GET, "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\nab", &[200], None, "ab", false),
-        (
-            GET,
-            "HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 2\r\n\r\nab",
-            &[200],
-            Some(2),
-            "ab",
-            false,
-        ),
-        (
-            GET,
-            "HTTP/1.1 100 -\r\n\r\nHTTP/1.1 103 -\r\nContent-Length: 0\r\n\r\nHTTP/1.1 204 -\r\n\r\n",
-            &[100, 103, 204],
-            Some(0),
-            "",
-            true,
-        ),
-        (
-            GET,
-            "HTTP/1.1 100 -\r\nConnection: close\r\n\r\nHTTP/1.1 204 -\r\n\r\n",
-            &[100, 204],
-            Some(0),
-            "",
-            false,
-        ),
-        (GET, "HTTP/1.1 204 -\r\nContent-Length: 0\r\n\r\n", &[204], Some(0), "", true),
-        (GET, "HTTP/1.1 204 -\r\nContent-Length: 2\r\n\r\n", &[204], Some(0), "", false),
-        (GET, "HTTP/1.1 204 -\r\nTransfer-Encoding: chunked\r\n\r\n", &[204], Some(0), "", false),
-        (GET, "HTTP/1.1 304 -\r\nContent-Length: 2\r\n\r\n", &[304], Some(0), "", true),
-        (GET, "HTTP/1.1 304 -\r\nTransfer-Encoding: chunked\r\n\r\n", &[304], Some(0), "", true),
-        (HEAD, "HTTP/1.1 200 -\r\nContent-Length: 2\r\n\r\n", &[200], Some(0), "", true),
-        (HEAD, "HTTP/1.1 200 -\r\nTransfer-Encoding: chunked\r\n\r\n", &[200], Some(0), "", true),
-        (HEAD, "HTTP/1.1 200 -\r\n\r\n", &[200], Some(0), "", true),
-        (GET, "HTTP/1.1 204 -\r\n\r\nmore", &[204], Some(0), "", false),
-        (GET, "HTTP/1.1 200 -\r\nContent-Length: 2\r\n\r\nabc", &[200], Some(2), "ab", false),
+        ("GET", "1.1 200", "\r\nab", None, "ab", false),
+        ("GET", "1.1 200", "\r\n", None, "", false),
+        ("GET", "1.0 200", "\r\nab", None, "ab", false),
+        ("GET", "1.1 204", "\r\n", Some(0), "", true),
+        ("GET", "1.1 204", "\r\nab", Some(0), "", false),
+        ("GET", "1.1 204", "Content-Length: 0\r\n\r\n", Some(0), "", true),
+        ("GET", "1.1 204", "Content-Length: 2\r\n\r\n", Some(0), "", false),
+        ("GET", "1.1 204", "Transfer-Encoding: chunked\r\n\r\n", Some(0), "", false),
+        ("GET", "1.1 304", "Content-Length: 2\r\n\r\n", Some(0), "", true),
+        ("GET", "1.1 304", "Transfer-Encoding: chunked\r\n\r\n", Some(0), "", true),
+        ("HEAD", "1.1 200", "Content-Length: 2\r\n\r\n", Some(0), "", true),
+        ("HEAD", "1.1 200", "Transfer-Encoding: chunked\r\n\r\n", Some(0), "", true),
+        ("HEAD", "1.1 200", "\r\n", Some(0), "", true),
     ] {
-        let mut talk = Talk::new(method, bytes.as_bytes());
-        let expected =
-            Read { statuses: statuses.to_vec(), length, content: content.to_owned(), persists };
-        assert_eq!(talk.read(), Ok(expected), "{bytes:?}");
+        let answer = format!("HTTP/{line} -\r\n{rest}");
+        let read = Talk::new(method.parse().unwrap(), answer.as_bytes()).read().unwrap();
+        assert_eq!((read.length, &read.content[..]), (length, content), "{method} {answer:?}");
+        assert_eq!(read.persists, persists, "{method} {answer:?}");
+    }
+}
+
+#[test]
+fn a_connection_persists_as_version_and_fields_say() {
+    for (answer, persists) in [
+        ("HTTP/1.1 204 -\r\n\r\n", true),
+        ("HTTP/1.9 204 -\r\n\r\n", true),
+        ("HTTP/1.1 204 -\r\nConnection: x, Close\r\n\r\n", false),
+        ("HTTP/1.1 204 -\r\nConnection: keep-alive, close\r\n\r\n", false),
+        ("HTTP/1.1 100 -\r\nConnection: close\r\n\r\nHTTP/1.1 204 -\r\n\r\n", false),
+        ("HTTP/1.0 204 -\r\n\r\n", false),
+        ("HTTP/1.0 204 -\r\nConnection: Keep-Alive\r\n\r\n", true),
+        ("HTTP/1.0 200 -\r\nConnection: keep-alive\r\n\r\n", false),
+    ] {
+        let read = Talk::new(Method::GET, answer.as_bytes()).read().unwrap();
+        assert_eq!(read.persists, persists, "{answer:?}");
+    }
+}
+
+#[test]
+fn status_lines_and_informational_answers_are_read() {
+    for (answer, statuses) in [
+        ("HTTP/1.1 204 \r\n\r\n", &[204][..]),
+        ("HTTP/1.1 204\r\n\r\n", &[204]),
+        ("HTTP/1.1 304 so \t-\u{e9}\r\n\r\n", &[304]),
+        ("HTTP/1.1 100 -\r\n\r\nHTTP/1.1 204 -\r\n\r\n", &[100, 204]),
+        ("HTTP/1.1 103 -\r\nContent-Length: 0\r\n\r\nHTTP/1.1 204 -\r\n\r\n", &[103, 204]),
+        ("HTTP/1.1 199 -\r\n\r\nHTTP/1.1 102 -\r\n\r\nHTTP/1.1 204 -\r\n\r\n", &[199, 102, 204]),
+    ] {
+        let read = Talk::new(Method::GET, answer.as_bytes()).read().unwrap();
+        assert_eq!(read.statuses, statuses, "{answer:?}");
     }
 }
 
