@@ -99,6 +99,12 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_says_nothing_lasts_until_the_end() {
+        let silent = of_response(Version::HTTP_11, &HeaderMap::new());
+        assert_eq!(silent, Ok(Framing::UntilClose));
+    }
+
+    #[test]
     fn codings() {
         let coding = |value| framing(Version::HTTP_11, &[("transfer-encoding", value)]);
         assert_eq!(coding("chunked"), Ok(Framing::Chunked));

@@ -202,7 +202,7 @@ fn a_connection_persists_as_version_and_fields_say() {
         ("HTTP/1.1 204 -\r\n\r\n", true),
         ("HTTP/1.9 204 -\r\n\r\n", true),
         ("HTTP/1.1 204 -\r\nConnection: x, Close\r\n\r\n", false),
-        ("HTTP/1.1 204 -\r\nConnection: keep-alive, close\r\n\r\n", false),
+        ("HTTP/1.1 204 -\r\nConnection: close, keep-alive\r\n\r\n", false),
         ("HTTP/1.1 100 -\r\nConnection: close\r\n\r\nHTTP/1.1 204 -\r\n\r\n", false),
         ("HTTP/1.0 204 -\r\n\r\n", false),
         ("HTTP/1.0 204 -\r\nConnection: Keep-Alive\r\n\r\n", true),
