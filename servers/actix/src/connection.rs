@@ -12,7 +12,7 @@ use std::{
 
 use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Context, Handler};
 use process::Permit;
-use session::{Buffers, Identity, Session, Step};
+use session::{Buffers, Failure, Identity, Session, Step};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -74,6 +74,12 @@ impl Connection {
                 Step::Burn(time) => process::burn(time),
                 Step::HalfClose => ready!(Pin::new(&mut self.stream).poll_shutdown(task))?,
                 Step::Close => return Poll::Ready(Ok(())),
+                Step::Abort => {
+                    process::listener::abort(&self.stream)?;
+                    return Poll::Ready(Ok(()));
+                }
+                Step::Connect { .. } => self.session.upstream_failed(Failure::Unreachable),
+                Step::Relay(_) | Step::Release(_) => {}
             }
             let now = Instant::now();
             // The message that says so may still be on its way.

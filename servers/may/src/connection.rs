@@ -11,7 +11,7 @@ use std::{
 
 use may::io::{CoIo, WaitIo};
 use rustix::event::epoll::EventFlags;
-use session::{Buffers, Identity, Session, Step};
+use session::{Buffers, Failure, Identity, Session, Step};
 
 use crate::{server::Shared, timers::Timer};
 
@@ -93,6 +93,12 @@ impl<'a> Connection<'a> {
                 Step::Burn(time) => process::burn(time),
                 Step::HalfClose => self.stream.shutdown(Shutdown::Write)?,
                 Step::Close => return Ok(()),
+                Step::Abort => {
+                    process::listener::abort(self.stream)?;
+                    return Ok(());
+                }
+                Step::Connect { .. } => self.session.upstream_failed(Failure::Unreachable),
+                Step::Relay(_) | Step::Release(_) => {}
             }
         }
     }

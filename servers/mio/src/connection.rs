@@ -10,7 +10,7 @@ use std::{
 
 use mio::{event::Event, net::TcpStream};
 use process::Permit;
-use session::{Buffers, Pool, Session, Step};
+use session::{Buffers, Failure, Pool, Session, Step};
 
 /// How many steps a connection may take before the others on its loop have their turn.
 const STEPS_A_TURN: usize = 16;
@@ -99,6 +99,12 @@ impl Connection {
                 Step::Burn(time) => process::burn(time),
                 Step::HalfClose => self.stream.shutdown(Shutdown::Write)?,
                 Step::Close => return Ok(Turn::Over),
+                Step::Abort => {
+                    process::listener::abort(&self.stream)?;
+                    return Ok(Turn::Over);
+                }
+                Step::Connect { .. } => self.session.upstream_failed(Failure::Unreachable),
+                Step::Relay(_) | Step::Release(_) => {}
             }
             let buffers = self.buffers.get_or_insert_with(|| pool.borrow());
             self.next = self.session.step(buffers, Instant::now());

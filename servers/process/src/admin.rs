@@ -72,7 +72,14 @@ fn serve(mut stream: &TcpStream, origin: SocketAddr, context: Arc<Context>) -> i
             Step::HalfClose => stream.shutdown(Shutdown::Write)?,
             Step::Wait(until) => thread::sleep(until.saturating_duration_since(Instant::now())),
             Step::Block(time) | Step::Burn(time) => thread::sleep(time),
-            Step::Close => return Ok(()),
+            // Nothing is forwarded here, and nothing ends with the connection.
+            Step::Connect { .. }
+            | Step::Relay(_)
+            | Step::Release(_)
+            | Step::Abort
+            | Step::Close => {
+                return Ok(());
+            }
         }
     }
 }

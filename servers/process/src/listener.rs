@@ -4,6 +4,7 @@ use std::{
     io,
     net::{Shutdown, SocketAddr, TcpListener},
     os::fd::AsFd,
+    time::Duration,
 };
 
 use listenfd::ListenFd;
@@ -94,6 +95,11 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
 /// Fails if the client has gone already, which concerns that connection only.
 pub fn prepare(stream: &impl AsFd) -> io::Result<()> {
     SockRef::from(stream).set_tcp_nodelay(true)
+}
+
+/// Has the close of a socket be a reset: what was sent on it must not look complete.
+pub fn abort(stream: &impl AsFd) -> io::Result<()> {
+    SockRef::from(stream).set_linger(Some(Duration::ZERO))
 }
 
 fn inherited() -> Result<Option<TcpListener>, ListenError> {

@@ -177,6 +177,18 @@ impl Environment for World {
         self.metrics.received(received);
         self.metrics.sent(sent);
     }
+
+    fn retried(&self) {
+        self.metrics.upstream.retried();
+    }
+
+    fn upstream_failed(&self, failure: Failure) {
+        self.metrics.upstream.failed(failure.name());
+    }
+
+    fn client_gone(&self) {
+        self.metrics.upstream.client_gone();
+    }
 }
 
 fn upstream(options: &Options, bounds: &Bounds, world: &World) -> anyhow::Result<Option<Upstream>> {
@@ -216,6 +228,9 @@ fn context(
             idle: options.idle_timeout,
             body: options.body_timeout,
             write: options.write_timeout,
+            upstream_wait: options.upstream_wait,
+            upstream_connect: options.upstream_connect_timeout,
+            upstream: options.upstream_timeout,
         },
         environment: Arc::clone(world) as Arc<dyn Environment>,
     })
@@ -229,7 +244,12 @@ fn context_for_admin(
 ) -> anyhow::Result<Arc<Context>> {
     let mut context = context(backend, options, service::Mode::Admin, world)?;
     let patience = Duration::from_secs(5);
-    context.timeouts =
-        Timeouts { header: patience, idle: patience, body: patience, write: patience };
+    context.timeouts = Timeouts {
+        header: patience,
+        idle: patience,
+        body: patience,
+        write: patience,
+        ..context.timeouts
+    };
     Ok(Arc::new(context))
 }

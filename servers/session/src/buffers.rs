@@ -20,7 +20,12 @@ pub struct Buffers {
     pub input: Input,
     /// What is to leave.
     pub output: Output,
+    /// What has arrived from upstream.
+    pub upstream_input: Input,
+    /// What is to go upstream.
+    pub upstream_output: Output,
     pub(crate) fields: HeaderMap,
+    pub(crate) upstream_fields: HeaderMap,
     pub(crate) stamp: Stamp,
 }
 
@@ -28,10 +33,14 @@ impl Buffers {
     /// Buffers for heads of the limited size.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        let capacity = limits.max_head_bytes as usize + BEYOND_HEAD;
         Self {
-            input: Input::with_capacity(limits.max_head_bytes as usize + BEYOND_HEAD),
+            input: Input::with_capacity(capacity),
             output: Output::default(),
+            upstream_input: Input::with_capacity(capacity),
+            upstream_output: Output::default(),
             fields: HeaderMap::new(),
+            upstream_fields: HeaderMap::new(),
             stamp: Stamp::default(),
         }
     }
@@ -39,7 +48,16 @@ impl Buffers {
     /// Whether nothing is in them, so that another connection can have them.
     #[must_use]
     pub fn are_empty(&self) -> bool {
-        self.input.is_empty() && self.output.is_empty()
+        self.input.is_empty()
+            && self.output.is_empty()
+            && self.upstream_input.is_empty()
+            && self.upstream_output.is_empty()
+    }
+
+    /// Drops what came from upstream or was to go there.
+    pub(crate) fn clear_upstream(&mut self) {
+        self.upstream_input.clear();
+        self.upstream_output.clear();
     }
 }
 
@@ -69,6 +87,7 @@ impl Pool {
     pub fn give_back(&self, mut buffers: Box<Buffers>) {
         buffers.input.clear();
         buffers.output.clear();
+        buffers.clear_upstream();
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         if free.len() < KEEP_AT_MOST {
             free.push(buffers);

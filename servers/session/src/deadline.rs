@@ -21,6 +21,12 @@ pub struct Timeouts {
     pub body: Duration,
     /// Between two pieces of an answer that the client takes.
     pub write: Duration,
+    /// For a place among the connections upstream.
+    pub upstream_wait: Duration,
+    /// For a connection upstream to be made.
+    pub upstream_connect: Duration,
+    /// From a request's last byte to its answer's first, and between two pieces of either.
+    pub upstream: Duration,
 }
 
 /// When the wait that a session asked for is over, whatever comes.

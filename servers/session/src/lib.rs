@@ -11,7 +11,9 @@
 //! | [`Step::Write`]     | blocks in write| returns to the loop    | yields        |
 //! | [`Step::Wait`]      | sleeps         | sets a timer, returns  | yields        |
 //! | [`Step::Block`], [`Step::Burn`] | on purpose the same in all: the thread is held  |||
-//! | [`Step::HalfClose`], [`Step::Close`] | a system call                          |||
+//! | [`Step::HalfClose`], [`Step::Close`], [`Step::Abort`] | a system call         |||
+//! | [`Step::Connect`]   | blocks         | returns to the loop    | yields        |
+//! | [`Step::Relay`]     | blocks in poll | returns to the loop    | yields        |
 //!
 //! The state machine, all of whose transitions are in `session.rs`:
 //!
@@ -30,6 +32,9 @@
 //!           │                ┌───────────┐ last piece   ┌──────────┐ End │
 //!           └───────────────▶│ Streaming │─────────────▶│ Draining │─────┘
 //!                            └───────────┘ not all read └──────────┘
+//!              Forward       ┌────────────┐ the upstream's answer is over    │
+//!   Receiving ──────────────▶│ Forwarding │──────────────────────────────────┤
+//!                            └────────────┘ there is none: Sending, a 502    │
 //!
 //!  from anywhere, when the connection must end:  Lingering ──▶ Closed
 //! ```
@@ -40,7 +45,9 @@
 
 mod buffers;
 mod deadline;
+mod forwarding;
 mod receipt;
+mod relay;
 mod session;
 mod stamp;
 
@@ -55,6 +62,7 @@ use service::{Body, Route, Service};
 pub use buffers::{Buffers, Pool};
 pub use deadline::{GRACE, LINGER, Timeouts};
 pub use receipt::Receipt;
+pub use service::Failure;
 pub use session::{Identity, Session};
 
 /// What a server does next for a connection.
@@ -75,6 +83,48 @@ pub enum Step {
     HalfClose,
     /// Close the socket and forget the session.
     Close,
+    /// As [`Step::Close`], but with a reset, since the client must not take this for an end.
+    Abort,
+    /// Have a connection upstream: one that is kept, where `reuse` says so and there is one, or a
+    /// new one. Say [`Session::connecting`] when there is a place for that, and then
+    /// [`Session::connected`]; or [`Session::upstream_failed`]. Until [`Session::deadline`].
+    Connect {
+        /// Whether one that is kept will do.
+        reuse: bool,
+    },
+    /// Do one of these as soon as its socket is ready, and say so: writes first, then upstream
+    /// before downstream. Until [`Session::deadline`], or until the client is gone, whatever is
+    /// wanted of it.
+    Relay(Relay),
+    /// Give the connection upstream back, or whatever there is of one.
+    Release(Release),
+}
+
+/// What is wanted of a client's socket and of one upstream at the same time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Relay {
+    /// Of the client's, with [`Buffers::input`] and [`Buffers::output`].
+    pub downstream: Interest,
+    /// Of the one upstream, with [`Buffers::upstream_input`] and [`Buffers::upstream_output`].
+    pub upstream: Interest,
+}
+
+/// What is wanted of a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// To read into an input.
+    pub read: bool,
+    /// To write an output.
+    pub write: bool,
+}
+
+/// What becomes of a connection upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// The next request may have it, within the time that the upstream keeps it if it says so.
+    Keep(Option<Duration>),
+    /// It is closed, as is a connection in the making; and a place in the queue is given up.
+    Drop,
 }
 
 /// What a session needs to know of the world.
@@ -89,6 +139,12 @@ pub trait Environment: Send + Sync {
     fn answered(&self, route: Route, status: StatusCode, elapsed: Duration);
     /// So many bytes came from clients and went to them.
     fn moved(&self, received: u64, sent: u64);
+    /// A request is sent upstream once more.
+    fn retried(&self);
+    /// A request could not be forwarded, or its answer not be had to the end.
+    fn upstream_failed(&self, failure: Failure);
+    /// The client was gone before it had the answer to a forwarded request.
+    fn client_gone(&self);
 }
 
 /// The whole answer to a connection that has no session: it is one too many.

@@ -2,39 +2,42 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, request};
 use http1::{
     Reading,
     server::{Connection, Event},
 };
-use service::{
-    Action, Body, DRAIN_AT_MOST, Decision, Echo, Failure, Pause, Report, Route, Served, Stream,
-};
+use service::{Action, Body, DRAIN_AT_MOST, Decision, Echo, Pause, Report, Route, Served, Stream};
 
 use crate::{
-    Buffers, Context, Step,
+    Buffers, Context, GRACE, Release, Step,
     deadline::{Deadline, LINGER},
+    forwarding::Forwarding,
 };
 
 /// One connection, from its first byte to its last.
 ///
 /// Four kinds of method:
 /// - in: [`received`](Self::received), [`end_of_input`](Self::end_of_input),
-///   [`sent`](Self::sent), [`timed_out`](Self::timed_out) – after the step that asked for it.
+///   [`sent`](Self::sent), [`timed_out`](Self::timed_out) – after the step that asked for it; and
+///   for a forwarded request [`connecting`](Self::connecting), [`connected`](Self::connected) and
+///   those that begin with `upstream`.
 /// - out: [`step`](Self::step), which says what to do next.
 /// - getters: [`deadline`](Self::deadline), [`is_idle`](Self::is_idle).
 /// - change: [`drain`](Self::drain).
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "four facts, any of which may hold")]
 pub struct Session {
-    context: Arc<Context>,
-    codec: Connection,
-    state: State,
-    deadline: Deadline,
-    identity: Identity,
+    pub(crate) context: Arc<Context>,
+    pub(crate) codec: Connection,
+    pub(crate) state: State,
+    pub(crate) deadline: Deadline,
+    pub(crate) identity: Identity,
     /// Requests so far.
     requests: u64,
-    current: Current,
+    pub(crate) current: Current,
+    /// What is to become of a connection upstream.
+    pub(crate) release: Option<Release>,
     /// Bytes since they were last reported.
     moved: (u64, u64),
     /// Whether the environment knows of a request here.
@@ -42,7 +45,7 @@ pub struct Session {
     /// Whether anything arrived since the last step.
     progress: bool,
     /// Whether the client has sent its last byte.
-    input_ended: bool,
+    pub(crate) input_ended: bool,
     /// Whether the process is on its way out.
     draining: bool,
 }
@@ -60,7 +63,7 @@ pub struct Identity {
 
 /// What the connection is busy with.
 #[derive(Debug)]
-enum State {
+pub(crate) enum State {
     /// Reading a head, or waiting for one.
     Receiving,
     /// Sending the request's content back. The head is here until the first of it is.
@@ -73,6 +76,8 @@ enum State {
     Sending(Body),
     /// Sending an answer's content, the next piece then.
     Streaming { stream: Box<Stream>, next: Instant },
+    /// Passing on a request and its answer.
+    Forwarding(Box<Forwarding>),
     /// The answer is out, and the rest of the request is read for nothing: so much, so long.
     Draining { left: u64, until: Instant },
     /// The answer is out, and the connection ends: let the client read before it is reset
@@ -80,17 +85,19 @@ enum State {
     Lingering { half_closed: bool },
     /// It is over.
     Closed,
+    /// It is over, and the client must not take that for the end of its answer.
+    Broken,
 }
 
 /// What is counted of the request in hand.
 #[derive(Clone, Copy, Debug)]
-struct Current {
+pub(crate) struct Current {
     route: Route,
-    status: StatusCode,
+    pub(crate) status: StatusCode,
     began: Instant,
-    content_limit: u64,
+    pub(crate) content_limit: u64,
     /// Whether the client was told that the connection ends with this answer.
-    announced_close: bool,
+    pub(crate) announced_close: bool,
 }
 
 impl Session {
@@ -111,6 +118,7 @@ impl Session {
                 content_limit: u64::MAX,
                 announced_close: false,
             },
+            release: None,
             moved: (0, 0),
             in_flight: false,
             progress: false,
@@ -123,6 +131,15 @@ impl Session {
     /// ([`Buffers::are_empty`]) can be lent to another connection while this one waits.
     pub fn step(&mut self, buffers: &mut Buffers, now: Instant) -> Step {
         loop {
+            if let Some(release) = self.release.take() {
+                return Step::Release(release);
+            }
+            if matches!(self.state, State::Forwarding(_)) {
+                if let Some(step) = self.forward(buffers, now) {
+                    return step;
+                }
+                continue;
+            }
             if buffers.output.is_full() {
                 return self.write(now);
             }
@@ -144,6 +161,9 @@ impl Session {
     pub fn received(&mut self, count: usize) {
         self.moved.0 += count as u64;
         self.progress = count > 0;
+        if let State::Forwarding(forwarding) = &mut self.state {
+            forwarding.received();
+        }
     }
 
     /// Says that the client has sent its last byte. It may still read (half-close).
@@ -154,6 +174,9 @@ impl Session {
     /// Says that so many bytes of the output were written.
     pub fn sent(&mut self, count: usize) {
         self.moved.1 += count as u64;
+        if let State::Forwarding(forwarding) = &mut self.state {
+            forwarding.sent();
+        }
     }
 
     /// Says what time it is while a step is waited for. Nothing happens before
@@ -171,6 +194,7 @@ impl Session {
             State::Receiving | State::Consuming { .. } | State::Echoing { head: Some(_), .. } => {
                 self.refuse(service::too_slow(), buffers, now);
             }
+            State::Forwarding(_) => self.forwarding_is_late(buffers, now),
             State::Draining { .. } => self.linger(),
             // The wait was for this moment.
             State::Pausing { .. } | State::Streaming { .. } => {}
@@ -199,6 +223,8 @@ impl Session {
         self.codec.close_after();
         if self.is_idle() {
             self.deadline.grant_grace(now);
+        } else if let State::Lingering { half_closed: true } = self.state {
+            self.deadline.fix(self.deadline.at.min(now + GRACE));
         }
         true
     }
@@ -228,13 +254,16 @@ impl Session {
             State::Lingering { half_closed } => {
                 if !*half_closed && buffers.output.is_empty() {
                     *half_closed = true;
-                    self.deadline.fix(now + LINGER);
+                    self.deadline.fix(now + if self.draining { GRACE } else { LINGER });
                     return Some(Step::HalfClose);
                 }
                 buffers.input.clear();
                 return Some(if self.input_ended { Step::Close } else { Step::Read });
             }
+            // Not one step of many, but a life of its own.
+            State::Forwarding(_) => {}
             State::Closed => return Some(Step::Close),
+            State::Broken => return Some(Step::Abort),
         }
         None
     }
@@ -248,9 +277,7 @@ impl Session {
                     self.context.environment.began();
                 }
                 let decision = self.context.service.decide(&head);
-                buffers.fields = head.headers;
-                buffers.fields.clear();
-                self.begin(decision, buffers, now);
+                self.begin(decision, head, buffers, now);
                 None
             }
             Ok(_) => self.read(now),
@@ -263,12 +290,23 @@ impl Session {
     }
 
     /// Begins what the service has decided.
-    fn begin(&mut self, decision: Decision, buffers: &mut Buffers, now: Instant) {
+    fn begin(
+        &mut self,
+        decision: Decision,
+        head: request::Parts,
+        buffers: &mut Buffers,
+        now: Instant,
+    ) {
         self.current.route = decision.route;
         self.current.content_limit = decision.content_limit.unwrap_or(u64::MAX);
         if decision.close {
             self.codec.close_after();
         }
+        if let Action::Forward(plan) = decision.action {
+            return self.begin_forwarding(plan, head, now);
+        }
+        buffers.fields = head.headers;
+        buffers.fields.clear();
         let reads_content = matches!(decision.action, Action::Echo(_) | Action::Report(_));
         if reads_content && self.codec.expects_continue() {
             self.codec.send_continue(&mut buffers.output);
@@ -281,10 +319,7 @@ impl Session {
             }
             Action::Echo(echo) => State::Echoing { head: Some(Box::new(echo)), counted: 0 },
             Action::Report(report) => State::Consuming { report: Box::new(report), counted: 0 },
-            // Forwarding is to come.
-            Action::Forward(_) => {
-                return self.refuse(Failure::Unreachable.answer(), buffers, now);
-            }
+            Action::Forward(_) => return,
             Action::Stream(mut stream) => {
                 let head = std::mem::take(&mut stream.head);
                 self.send_head(head, None, buffers, now);
@@ -402,7 +437,12 @@ impl Session {
 
     /// Sends a complete answer. What is left of the request is planned for by the service, which
     /// ends the connection where that is much.
-    fn respond(&mut self, response: Response<Body>, buffers: &mut Buffers, now: Instant) {
+    pub(crate) fn respond(
+        &mut self,
+        response: Response<Body>,
+        buffers: &mut Buffers,
+        now: Instant,
+    ) {
         let (head, body) = response.into_parts();
         self.send_head(Response::from_parts(head, ()), Some(body.len()), buffers, now);
         self.state = State::Sending(body);
@@ -446,7 +486,7 @@ impl Session {
     }
 
     /// The answer is complete: count it and turn to what comes next.
-    fn finish(&mut self, buffers: &mut Buffers, now: Instant) {
+    pub(crate) fn finish(&mut self, buffers: &mut Buffers, now: Instant) {
         self.codec.send_end(&mut buffers.output);
         let environment = &self.context.environment;
         environment.answered(
@@ -475,7 +515,7 @@ impl Session {
         self.state = State::Receiving;
     }
 
-    fn linger(&mut self) {
+    pub(crate) fn linger(&mut self) {
         self.state = State::Lingering { half_closed: false };
     }
 
@@ -491,7 +531,7 @@ impl Session {
     }
 
     /// Nothing more can be said: what was not sent is lost.
-    fn close(&mut self, buffers: &mut Buffers) {
+    pub(crate) fn close(&mut self, buffers: &mut Buffers) {
         buffers.output.clear();
         self.state = State::Closed;
     }
@@ -511,7 +551,7 @@ impl Session {
         Some(Step::Read)
     }
 
-    fn write(&mut self, now: Instant) -> Step {
+    pub(crate) fn write(&mut self, now: Instant) -> Step {
         self.deadline.write(now, &self.context.timeouts);
         Step::Write
     }
@@ -520,6 +560,9 @@ impl Session {
 impl Drop for Session {
     /// What moved since the last answer counts too.
     fn drop(&mut self) {
+        if let State::Forwarding(_) = self.state {
+            self.context.environment.client_gone();
+        }
         if self.in_flight {
             self.context.environment.ended();
         }
@@ -528,6 +571,6 @@ impl Drop for Session {
 }
 
 /// The answer to a request that the codec refuses.
-fn answer_to(error: http1::Error) -> Response<Body> {
+pub(crate) fn answer_to(error: http1::Error) -> Response<Body> {
     service::refuse(error.status(), &error.to_string())
 }

@@ -9,6 +9,8 @@ use std::{
 #[derive(Debug, Default)]
 pub(crate) struct Stamp {
     lines: Vec<u8>,
+    /// Where `Date` begins.
+    date: usize,
     /// When the next second begins.
     until: Option<Instant>,
 }
@@ -27,13 +29,16 @@ impl Stamp {
             self.until = Some(now + Duration::from_nanos(1_000_000_000 - u64::from(past)));
             self.lines.clear();
             // Writing into a vector cannot fail.
-            let _ = write!(
-                self.lines,
-                "Server: five-ways/{backend}\r\nDate: {}\r\n",
-                httpdate::fmt_http_date(date)
-            );
+            let _ = write!(self.lines, "Server: five-ways/{backend}\r\n");
+            self.date = self.lines.len();
+            let _ = write!(self.lines, "Date: {}\r\n", httpdate::fmt_http_date(date));
         }
         &self.lines
+    }
+
+    /// The part of what [`at`](Self::at) gave that is the `Date`.
+    pub(crate) fn date(&self) -> &[u8] {
+        &self.lines[self.date..]
     }
 }
 

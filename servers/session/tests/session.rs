@@ -2,152 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here should fail the test")]
 
+mod talk;
+
 use std::{
-    net::SocketAddr,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::{Duration, Instant, SystemTime},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
-use http::StatusCode;
-use service::{Mode, Route, Service};
-use session::{Buffers, Context, Environment, Identity, Session, Step, Timeouts};
-
-const HEADER: Duration = Duration::from_secs(10);
-const IDLE: Duration = Duration::from_secs(75);
-const BODY: Duration = Duration::from_secs(30);
-const WRITE: Duration = Duration::from_secs(20);
-
-#[derive(Default)]
-struct World {
-    answered: Mutex<Vec<(Route, u16, Duration)>>,
-    in_flight: AtomicI64,
-    received: AtomicI64,
-    sent: AtomicI64,
-}
-
-impl service::Process for World {
-    fn draining(&self) -> bool {
-        false
-    }
-
-    fn metrics(&self) -> String {
-        "metrics".to_owned()
-    }
-}
-
-impl Environment for World {
-    fn wall_clock(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH
-    }
-
-    fn began(&self) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn ended(&self) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    fn answered(&self, route: Route, status: StatusCode, elapsed: Duration) {
-        self.answered.lock().unwrap().push((route, status.as_u16(), elapsed));
-    }
-
-    fn moved(&self, received: u64, sent: u64) {
-        self.received.fetch_add(received.cast_signed(), Ordering::Relaxed);
-        self.sent.fetch_add(sent.cast_signed(), Ordering::Relaxed);
-    }
-}
-
-/// A client and a clock.
-struct Talk {
-    world: Arc<World>,
-    session: Session,
-    buffers: Buffers,
-    now: Instant,
-    sent: Vec<u8>,
-}
-
-impl Talk {
-    fn new() -> Self {
-        Self::with_limit(None)
-    }
-
-    fn with_limit(max_body_bytes: Option<u64>) -> Self {
-        let world = Arc::new(World::default());
-        let process = Arc::clone(&world) as Arc<dyn service::Process>;
-        let consumed = max_body_bytes.unwrap_or(u64::MAX);
-        let context = Arc::new(Context {
-            service: Service::new("test", Mode::Service, None, consumed, max_body_bytes, process),
-            limits: http1::Limits::default(),
-            timeouts: Timeouts { header: HEADER, idle: IDLE, body: BODY, write: WRITE },
-            environment: Arc::clone(&world) as Arc<dyn Environment>,
-        });
-        let now = Instant::now();
-        let origin = SocketAddr::from(([192, 0, 2, 1], 4000));
-        let identity = Identity { origin, number: 7, worker: ("worker", 3) };
-        let buffers = Buffers::new(context.limits);
-        Self {
-            world,
-            session: Session::new(context, identity, now),
-            buffers,
-            now,
-            sent: Vec::new(),
-        }
-    }
-
-    /// Takes steps, writing what is to be written, until something else must be waited for.
-    fn settle(&mut self) -> Step {
-        loop {
-            match self.session.step(&mut self.buffers, self.now) {
-                Step::Write => {
-                    let count = self.buffers.output.write_to(&mut self.sent).unwrap();
-                    assert!(count > 0, "a step that writes has something to write");
-                    self.session.sent(count);
-                }
-                step => return step,
-            }
-        }
-    }
-
-    fn send(&mut self, bytes: impl AsRef<[u8]>) -> Step {
-        let bytes = bytes.as_ref();
-        assert_eq!(
-            self.buffers.input.extend(bytes),
-            bytes.len(),
-            "the test sends too much at once"
-        );
-        self.session.received(bytes.len());
-        self.settle()
-    }
-
-    fn end(&mut self) -> Step {
-        self.session.end_of_input();
-        self.settle()
-    }
-
-    fn sleep(&mut self, time: Duration) -> Step {
-        self.now += time;
-        self.session.timed_out(&mut self.buffers, self.now);
-        self.settle()
-    }
-
-    /// What was sent since the last look, without the fields that every answer has.
-    fn answer(&mut self) -> String {
-        let sent = String::from_utf8(std::mem::take(&mut self.sent)).unwrap();
-        sent.replace("Server: five-ways/test\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n", "")
-    }
-
-    fn in_flight(&self) -> i64 {
-        self.world.in_flight.load(Ordering::Relaxed)
-    }
-
-    fn patience(&self) -> Duration {
-        self.session.deadline() - self.now
-    }
-}
+use service::Route;
+use session::Step;
+use talk::{BODY, HEADER, IDLE, Talk, WRITE};
 
 fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use session::{Buffers, Identity, Session, Step};
+use session::{Buffers, Failure, Identity, Session, Step};
 
 use crate::{pool, server::Shared};
 
@@ -60,6 +60,12 @@ impl Connection<'_> {
                 Step::Burn(time) => process::burn(time),
                 Step::HalfClose => self.stream.shutdown(Shutdown::Write)?,
                 Step::Close => return Ok(()),
+                Step::Abort => {
+                    process::listener::abort(self.stream)?;
+                    return Ok(());
+                }
+                Step::Connect { .. } => self.session.upstream_failed(Failure::Unreachable),
+                Step::Relay(_) | Step::Release(_) => {}
             }
         }
     }

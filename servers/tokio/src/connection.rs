@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use session::{Buffers, Identity, Session, Step};
+use session::{Buffers, Failure, Identity, Session, Step};
 use tokio::{
     io::{AsyncRead, AsyncWriteExt, ReadBuf},
     net::TcpStream,
@@ -66,6 +66,12 @@ impl Connection {
                 Step::Burn(time) => process::burn(time),
                 Step::HalfClose => self.stream.shutdown().await?,
                 Step::Close => return Ok(()),
+                Step::Abort => {
+                    process::listener::abort(&self.stream)?;
+                    return Ok(());
+                }
+                Step::Connect { .. } => self.session.upstream_failed(Failure::Unreachable),
+                Step::Relay(_) | Step::Release(_) => {}
             }
         }
     }
