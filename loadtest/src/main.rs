@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options, open_files),
         Command::Compare(options) => lab::compare(&options, open_files),
         Command::Report(options) => report::remake(&options.file),
-        Command::Floor(options) => floor::run(options.listen).map(|()| ExitCode::SUCCESS),
+        Command::Floor(options) => floor::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Cell(options) => lab::run_cell(&options),
     };
     outcome.unwrap_or_else(|error| {

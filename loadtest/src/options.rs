@@ -103,7 +103,7 @@ pub(crate) struct CompareOptions {
     /// Which backends [also: floor]
     #[arg(long, value_delimiter = ',', default_value = "threads,mio,may,actix,tokio,tokio/http1")]
     pub(crate) backends: Vec<Backend>,
-    /// Which requests [also: echo-16k, delay, anything]
+    /// Which requests [also: echo-16k, delay, anything, proxy, proxy-slow]
     #[arg(long, value_delimiter = ',', default_value = "echo")]
     pub(crate) scenarios: Vec<Scenario>,
     /// How many connections
@@ -143,6 +143,12 @@ pub(crate) struct FloorOptions {
     /// Where to listen; port 0 lets the kernel choose
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
+    /// How long a body the answer has
+    #[arg(long, default_value = "0")]
+    pub(crate) bytes: usize,
+    /// How long every answer takes, to the millisecond
+    #[arg(long, default_value = "0s", value_parser = duration_or_none)]
+    pub(crate) delay: Duration,
 }
 
 /// An option that was understood, but whose value turned out to be of no use.

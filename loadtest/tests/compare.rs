@@ -3,39 +3,10 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 
-use common::{keys, loadtest, stderr};
-use serde_json::Value;
-use tempfile::TempDir;
-
-const SHORT: [&str; 4] = ["--duration", "200ms", "--warm-up", "50ms"];
-
-fn results(folder: &Path) -> Value {
-    let text = fs::read(folder.join("results.json")).expect("results.json");
-    serde_json::from_slice(&text).expect("JSON")
-}
-
-/// A folder with a copy of `loadtest`, and programs beside it that stand in for servers.
-fn programs(servers: &[(&str, &str)]) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let program = folder.path().join("loadtest");
-    fs::copy(env!("CARGO_BIN_EXE_loadtest"), &program).expect("a copy");
-    for (name, script) in servers {
-        let path = folder.path().join(name);
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
-    }
-    (folder, program)
-}
-
-fn run(program: &Path, folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(program);
-    command.current_dir(folder).arg("compare").args(SHORT).args(arguments);
-    command.output().expect("it runs")
-}
+use common::{SHORT, compare, keys, loadtest, programs, results, stderr};
 
 #[test]
 fn every_cell_of_every_round_is_recorded_with_the_documented_keys() {
@@ -79,7 +50,8 @@ fn every_cell_of_every_round_is_recorded_with_the_documented_keys() {
                 "server_cpu_us_per_request",
                 "server_utilisation",
                 "service_time_us",
-                "threads"
+                "threads",
+                "upstream_utilisation"
             ]
         );
         assert_eq!(keys(&cell["service_time_us"]), ["max", "p50", "p90", "p99", "p999"]);
@@ -121,7 +93,7 @@ fn a_server_that_fails_leaves_its_last_words_and_the_others_go_on() {
         ("server-may", "exec \"$(dirname \"$0\")/loadtest\" floor \"$@\""),
     ]);
     let cells = ["--backends", "threads,mio,may", "--connections", "2", "--out", "out"];
-    let output = run(&program, folder.path(), &cells);
+    let output = compare(&program, folder.path(), &cells);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
 
     let results = results(&folder.path().join("out"));
@@ -156,7 +128,7 @@ fn a_server_that_ends_in_the_middle_fails_its_cell() {
 fn latest_leads_to_the_last_comparison() {
     let folder = tempfile::tempdir().expect("a folder");
     let program = Path::new(env!("CARGO_BIN_EXE_loadtest"));
-    let output = run(program, folder.path(), &["--backends", "floor", "--connections", "1"]);
+    let output = compare(program, folder.path(), &["--backends", "floor", "--connections", "1"]);
     assert!(output.status.success(), "{}", stderr(&output));
     let latest = folder.path().join("results/latest");
     assert!(latest.is_symlink());
@@ -169,23 +141,23 @@ fn the_results_of_another_comparison_are_replaced_only_by_force() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().to_str().expect("UTF-8");
     fs::write(folder.path().join("notes.txt"), "mine").expect("a file");
-    let compare = |more: &[&str]| {
+    let again = |more: &[&str]| {
         let cells = ["--backends", "floor", "--connections", "1"];
         loadtest(&[&["compare", "--out", out][..], &SHORT, &cells, more].concat())
     };
-    let first = compare(&[]);
+    let first = again(&[]);
     assert!(first.status.success(), "other files are no obstacle: {}", stderr(&first));
     let figures = || fs::read(folder.path().join("results.json")).expect("results.json");
     let before = figures();
 
-    let refused = compare(&[]);
+    let refused = again(&[]);
     let said = stderr(&refused);
     assert_eq!(refused.status.code(), Some(2), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.contains(out) && said.contains("--force"), "{said}");
     assert_eq!(figures(), before);
 
-    let forced = compare(&["--force"]);
+    let forced = again(&["--force"]);
     assert!(forced.status.success(), "{}", stderr(&forced));
     assert_ne!(figures(), before);
 }
@@ -209,13 +181,13 @@ fn a_folder_that_cannot_be_written_in_is_found_out_before_the_first_cell() {
 fn a_comparison_says_beforehand_how_long_it_takes_and_a_dash_afterwards_what_it_means() {
     let folder = tempfile::tempdir().expect("a folder");
     let program = Path::new(env!("CARGO_BIN_EXE_loadtest"));
-    let output = run(program, folder.path(), &["--backends", "floor", "--connections", "1,2"]);
+    let output = compare(program, folder.path(), &["--backends", "floor", "--connections", "1,2"]);
     let said = stderr(&output);
-    assert!(said.starts_with("2 cells of 200ms after 50ms of warm-up, 1 round(s), "), "{said}");
+    assert!(said.starts_with("2 cell(s) of 200ms after 50ms of warm-up, 1 round(s), "), "{said}");
     assert!(said.contains(": about 1s; "), "{said}");
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(table.contains("200ms a cell after 50ms of warm-up"), "{table}");
-    assert!(table.contains("limit: what held a cell back"), "{table}");
+    assert!(table.contains("limit is what was seen to hold a cell back, a dash"), "{table}");
 }
 
 #[test]

@@ -16,8 +16,8 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::sample::{Probe, Tasks};
-use super::{Cell, Server};
-use crate::load::{self, Load, Observer, Scenario, Summary};
+use super::{Cell, Stage};
+use crate::load::{self, CLIENT_BOUND, Load, Observer, Scenario, Summary};
 use crate::options;
 
 /// How long all connections together may take to be made.
@@ -37,6 +37,9 @@ pub(crate) struct CellOptions {
     /// Its process id
     #[arg(long)]
     pid: i32,
+    /// The process id of its upstream
+    #[arg(long)]
+    upstream_pid: Option<i32>,
     /// What to ask it
     #[arg(long)]
     scenario: Scenario,
@@ -60,11 +63,26 @@ pub(crate) struct Outcome {
     pub(crate) cost: Cost,
 }
 
+impl Outcome {
+    /// The upstream's CPU seconds in each second of the window; they are the generator's core's.
+    pub(crate) fn upstream_utilisation(&self) -> Option<f64> {
+        Some(self.cost.upstream_cpu_seconds? / self.summary.window_seconds)
+    }
+
+    /// Whether what shares the generator's core held the cell back.
+    pub(crate) fn client_bound(&self) -> bool {
+        let upstream = self.upstream_utilisation().unwrap_or(0.0);
+        self.summary.generator_utilisation + upstream > CLIENT_BOUND
+    }
+}
+
 /// What a server used.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Cost {
     /// CPU time in the window, in seconds.
     pub(crate) cpu_seconds: f64,
+    /// The same of its upstream, which is the generator's burden and never the server's.
+    pub(crate) upstream_cpu_seconds: Option<f64>,
     /// PSS with no connection yet.
     pub(crate) fresh_pss_kib: u64,
     /// PSS with all connections answered once and held.
@@ -77,7 +95,8 @@ pub(crate) struct Cost {
 
 /// The generator's side: loads the server and prints the outcome.
 pub(crate) fn run_cell(options: &CellOptions) -> anyhow::Result<ExitCode> {
-    let mut watch = Watch::new(Probe::new(options.pid)?)?;
+    let upstream = options.upstream_pid.map(Probe::new).transpose()?;
+    let mut watch = Watch::new(Probe::new(options.pid)?, upstream)?;
     let load = Load {
         exchange: options.scenario.exchange(options.address),
         connections: options.connections,
@@ -97,15 +116,18 @@ pub(crate) fn run_cell(options: &CellOptions) -> anyhow::Result<ExitCode> {
 /// The comparison's side: starts the generator, waits for it and reads what it printed.
 pub(crate) fn measure(
     cell: Cell,
-    server: &Server,
+    stage: &Stage,
     warm_up: Duration,
     window: Duration,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<Outcome> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("cell").args(["--scenario", cell.scenario.name()]);
-    command.args(["--address", &server.startup().address.to_string()]);
-    command.args(["--pid", &server.pid().to_string()]);
+    command.args(["--address", &stage.server().startup().address.to_string()]);
+    command.args(["--pid", &stage.server().pid().to_string()]);
+    if let Some(upstream) = stage.upstream() {
+        command.args(["--upstream-pid", &upstream.pid().to_string()]);
+    }
     command.args(["--connections", &cell.connections.to_string()]);
     command.args(["--warm-up", &humantime::format_duration(warm_up).to_string()]);
     command.args(["--duration", &humantime::format_duration(window).to_string()]);
@@ -144,17 +166,30 @@ fn wait(generator: &mut Child, most: Duration, interrupted: &AtomicBool) -> anyh
 /// Looks at the server at the moments that matter.
 struct Watch {
     probe: Probe,
+    upstream: Option<Probe>,
     cost: Cost,
     at_start: Option<Tasks>,
-    cpu_at_opening: Duration,
+    at_opening: CpuTimes,
     failure: Option<anyhow::Error>,
 }
 
+/// CPU time so far.
+#[derive(Clone, Copy, Default)]
+struct CpuTimes {
+    server: Duration,
+    upstream: Option<Duration>,
+}
+
 impl Watch {
-    fn new(probe: Probe) -> anyhow::Result<Self> {
+    fn new(probe: Probe, upstream: Option<Probe>) -> anyhow::Result<Self> {
         let cost = Cost { fresh_pss_kib: probe.pss_kib()?, ..Cost::default() };
-        let (at_start, cpu_at_opening, failure) = (None, Duration::ZERO, None);
-        Ok(Self { probe, cost, at_start, cpu_at_opening, failure })
+        let (at_start, at_opening, failure) = (None, CpuTimes::default(), None);
+        Ok(Self { probe, upstream, cost, at_start, at_opening, failure })
+    }
+
+    fn cpu_times(&self) -> anyhow::Result<CpuTimes> {
+        let upstream = self.upstream.as_ref().map(Probe::cpu_time).transpose()?;
+        Ok(CpuTimes { server: self.probe.cpu_time()?, upstream })
     }
 
     /// What was seen, or why the server could not be seen.
@@ -179,15 +214,18 @@ impl Observer for Watch {
     }
 
     fn window_opens(&mut self) {
-        let cpu_time = self.probe.cpu_time();
-        self.cpu_at_opening = self.keep(cpu_time).unwrap_or_default();
+        let times = self.cpu_times();
+        self.at_opening = self.keep(times).unwrap_or_default();
     }
 
     fn window_closed(&mut self) {
         // The clock first: reading the threads' files takes time that the server may use.
-        let cpu_time = self.probe.cpu_time();
-        let used = self.keep(cpu_time).unwrap_or_default().saturating_sub(self.cpu_at_opening);
-        self.cost.cpu_seconds = used.as_secs_f64();
+        let times = self.cpu_times();
+        let (opened, closed) = (self.at_opening, self.keep(times).unwrap_or_default());
+        let used = |from: Duration, to: Duration| to.saturating_sub(from).as_secs_f64();
+        self.cost.cpu_seconds = used(opened.server, closed.server);
+        self.cost.upstream_cpu_seconds =
+            opened.upstream.zip(closed.upstream).map(|(from, to)| used(from, to));
         let tasks = self.probe.tasks();
         if let (Some(start), Some(end)) = (self.at_start, self.keep(tasks)) {
             self.cost.threads = end.threads;

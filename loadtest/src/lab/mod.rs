@@ -11,6 +11,7 @@ mod folder;
 mod plan;
 mod sample;
 mod server;
+mod stage;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ pub(crate) use plan::{Backend, Cell};
 
 use self::cores::Cores;
 use self::server::Server;
+use self::stage::Stage;
 use crate::limits;
 use crate::options::CompareOptions;
 use crate::report::{self, json};
@@ -86,7 +88,7 @@ fn announcement(
     let cells = plan.iter().map(|(_, cell)| options.warm_up + options.duration + around(cell));
     let about = Duration::from_secs(cells.sum::<Duration>().as_secs().max(1));
     format!(
-        "{} cells of {} after {} of warm-up, {} round(s), seed {seed}: about {}; \
+        "{} cell(s) of {} after {} of warm-up, {} round(s), seed {seed}: about {}; \
          generator on core {:?}, servers on {:?}",
         plan.len(),
         humantime::format_duration(options.duration),
@@ -115,11 +117,11 @@ fn measure_all(
         let (name, of) = (backend.name(), options.rounds);
         let asks = scenario.name();
         progress.set_message(format!("round {round}/{of}: {name}, {asks}, {connections}"));
-        let record = match Server::start(backend, programs, cores) {
-            Err(error) => json::Record::failed(cell, round, &error.to_string()),
-            Ok(mut server) => {
-                environment.servers.insert(name.to_owned(), server.startup().line.clone());
-                measure_one(options, round, cell, &mut server, cores, interrupted)
+        let record = match Stage::set(cell, programs, cores) {
+            Err(error) => json::Record::failed(cell, round, &format!("{error:#}")),
+            Ok(mut stage) => {
+                environment.servers.insert(name.to_owned(), stage.server().startup().line.clone());
+                measure_one(options, round, cell, &mut stage, cores, interrupted)
             }
         };
         if interrupted.load(Ordering::Relaxed) {
@@ -139,16 +141,16 @@ fn measure_one(
     options: &CompareOptions,
     round: usize,
     cell: Cell,
-    server: &mut Server,
+    stage: &mut Stage,
     cores: &Cores,
     interrupted: &AtomicBool,
 ) -> json::Record {
-    let outcome = cell::measure(cell, server, options.warm_up, options.duration, interrupted);
-    match (server.obituary(), outcome) {
+    let outcome = cell::measure(cell, stage, options.warm_up, options.duration, interrupted);
+    match (stage.obituary(), outcome) {
         (Some(obituary), _) => json::Record::failed(cell, round, &obituary),
         (None, Err(error)) => json::Record::failed(cell, round, &format!("{error:#}")),
         (None, Ok(outcome)) => {
-            let limit = limit(cell, server, &outcome, cores);
+            let limit = limit(cell, stage.server(), &outcome, cores);
             json::Record::measured(cell, round, &outcome, limit)
         }
     }
@@ -175,8 +177,10 @@ fn limit(cell: Cell, server: &Server, outcome: &Outcome, cores: &Cores) -> Optio
             "{connected} of {wanted} connections answered, {established} established"
         ));
     }
-    if summary.client_bound() {
-        return Some("generator: CPU".to_owned());
+    if outcome.client_bound() {
+        let upstream = outcome.cost.upstream_cpu_seconds.is_some();
+        let who = if upstream { "generator and upstream" } else { "generator" };
+        return Some(format!("{who}: CPU"));
     }
     let available = cores.server.len() as f64 * summary.window_seconds;
     (outcome.cost.cpu_seconds > BUSY * available).then(|| "server: CPU".to_owned())

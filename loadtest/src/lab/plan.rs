@@ -137,10 +137,10 @@ mod tests {
     #[test]
     fn every_round_measures_every_cell_once() {
         let plan = plan(7);
-        // Six backends in four scenarios, the floor in one, at two numbers of connections.
-        assert_eq!(plan.len(), 3 * (6 * 4 + 1) * 2);
+        // Six backends in six scenarios, the floor in one, at two numbers of connections.
+        assert_eq!(plan.len(), 3 * (6 * 6 + 1) * 2);
         for (index, (round, cell)) in plan.iter().enumerate() {
-            assert_eq!(*round, 1 + index / 50, "rounds follow one another");
+            assert_eq!(*round, 1 + index / 74, "rounds follow one another");
             let same = plan.iter().filter(|other| **other == (*round, *cell)).count();
             assert_eq!(same, 1, "{cell:?} in round {round}");
         }

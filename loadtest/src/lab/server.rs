@@ -1,7 +1,7 @@
 //! A server under test: started, found, told to end.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -11,8 +11,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-
-use super::{Backend, Cores};
 
 /// How long a server may take to say where it listens.
 const START_TIME_OUT: Duration = Duration::from_secs(20);
@@ -27,7 +25,7 @@ const LAST_WORDS: usize = 5;
 pub(crate) enum ServerError {
     /// There is no such program, or it can't be executed.
     #[error("can't start {program}: {source}")]
-    Start { program: String, source: std::io::Error },
+    Start { program: String, source: io::Error },
     /// It ended before it listened.
     #[error("it ended before it listened, saying: {0}")]
     Ended(String),
@@ -62,23 +60,20 @@ pub(crate) struct Startup {
 type Log = Arc<Mutex<VecDeque<String>>>;
 
 impl Server {
-    /// Starts the backend's program from the folder `programs` on the server's cores, and waits
-    /// until it listens.
+    /// Starts the program on a port from the kernel, and waits until it listens. Where it runs is
+    /// for `spawn` to say.
     pub(crate) fn start(
-        backend: Backend,
-        programs: &Path,
-        cores: &Cores,
+        program: &Path,
+        arguments: &[String],
+        spawn: impl FnOnce(&mut Command) -> io::Result<Child>,
     ) -> Result<Self, ServerError> {
-        let (name, arguments) = backend.program();
-        let program = programs.join(name);
         let failed = |source| ServerError::Start { program: program.display().to_string(), source };
-        let mut command = Command::new(&program);
+        let mut command = Command::new(program);
         command.args(arguments).args(["--listen", "127.0.0.1:0"]);
         // Whatever the caller's own taste in logs, the start-up line must be there.
         command.env("RUST_LOG", "info");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let spawned = cores.on_servers(|| command.spawn());
-        let mut child = spawned.map_err(|error| failed(error.into()))?.map_err(failed)?;
+        let mut child = spawn(&mut command).map_err(failed)?;
 
         let log = Log::default();
         let (found, startup) = mpsc::channel();
@@ -214,8 +209,8 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
-        let here = Cores { generator: vec![0], server: vec![0] };
-        let error = Server::start(Backend::Mio, folder.path(), &here).expect_err("no program");
+        let program = folder.path().join("server-mio");
+        let error = Server::start(&program, &[], Command::spawn).expect_err("no program");
         assert!(error.to_string().contains("server-mio"), "{error}");
     }
 }

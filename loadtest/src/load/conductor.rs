@@ -18,6 +18,9 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// How often the kernel is asked for its count.
 const ESTABLISHED_TRIES: usize = 5;
 
+/// The part of its core from which on the generator holds a test back.
+pub(crate) const CLIENT_BOUND: f64 = 0.9;
+
 /// The parts of a test that take time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -83,7 +86,7 @@ impl Summary {
 
     /// Whether the generator itself was what held the test back.
     pub(crate) fn client_bound(&self) -> bool {
-        self.generator_utilisation > 0.9
+        self.generator_utilisation > CLIENT_BOUND
     }
 }
 

@@ -38,10 +38,10 @@ use goose::config::GooseConfiguration;
 use goose::goose::Scenario as GooseScenario;
 use tokio::sync::{Notify, Semaphore};
 
-pub(crate) use conductor::{Observer, Part, Summary};
+pub(crate) use conductor::{CLIENT_BOUND, Observer, Part, Summary};
 pub(crate) use probe::probe;
 pub(crate) use recorder::{Errors, Recorder};
-pub(crate) use scenario::Scenario;
+pub(crate) use scenario::{Scenario, Upstream};
 
 use crate::wire::{Exchange, Signal};
 

@@ -2,11 +2,15 @@
 
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
+use crate::floor;
 use crate::wire::{Body, Exchange};
 
 /// How much `echo-16k` sends and wants back.
 const ECHO_BYTES: usize = 16 * 1024;
+/// How long a body the upstream of `proxy` and `proxy-slow` answers with.
+const UPSTREAM_BYTES: usize = 1024;
 
 /// One kind of request that every backend answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +23,25 @@ pub(crate) enum Scenario {
     Delay,
     /// `GET /anything`: a small JSON answer.
     Anything,
+    /// `GET /proxy/item`, from an upstream that answers at once: forwarding, and nothing else.
+    Proxy,
+    /// The same from an upstream that takes 20 ms: forwarding that has to wait.
+    ProxySlow,
+}
+
+/// What answers behind the servers: `loadtest floor`, the same for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Upstream {
+    /// How long a body its answer has.
+    pub(crate) bytes: usize,
+    /// How long it takes.
+    pub(crate) delay: Duration,
 }
 
 impl Scenario {
     /// Every scenario, in the order of the reports.
-    pub(crate) const ALL: [Self; 4] = [Self::Echo, Self::Echo16K, Self::Delay, Self::Anything];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Echo, Self::Echo16K, Self::Delay, Self::Anything, Self::Proxy, Self::ProxySlow];
 
     /// The name on the command line and in every report.
     pub(crate) fn name(self) -> &'static str {
@@ -32,6 +50,8 @@ impl Scenario {
             Self::Echo16K => "echo-16k",
             Self::Delay => "delay",
             Self::Anything => "anything",
+            Self::Proxy => "proxy",
+            Self::ProxySlow => "proxy-slow",
         }
     }
 
@@ -42,6 +62,18 @@ impl Scenario {
             Self::Echo16K => "POST /echo, 16 KiB there and back",
             Self::Delay => "GET /delay/20ms, a wait of 20 ms in the server",
             Self::Anything => "GET /anything, a small JSON answer",
+            Self::Proxy => "GET /proxy/item, 1 KiB from an upstream that answers at once",
+            Self::ProxySlow => "GET /proxy/item, 1 KiB from an upstream that takes 20 ms",
+        }
+    }
+
+    /// The upstream that a server must have for it.
+    pub(crate) fn upstream(self) -> Option<Upstream> {
+        let after = |delay| Some(Upstream { bytes: UPSTREAM_BYTES, delay });
+        match self {
+            Self::Echo | Self::Echo16K | Self::Delay | Self::Anything => None,
+            Self::Proxy => after(Duration::ZERO),
+            Self::ProxySlow => after(Duration::from_millis(20)),
         }
     }
 
@@ -54,9 +86,12 @@ impl Scenario {
             Self::Echo => get("/echo", Body::Exactly(Vec::new())),
             Self::Delay => get("/delay/20ms", naming("/delay/20ms")),
             Self::Anything => get("/anything", naming("/anything")),
+            // Not bytes that a server could come by without asking its upstream.
+            Self::Proxy | Self::ProxySlow => {
+                get("/proxy/item", Body::Exactly(floor::body(UPSTREAM_BYTES)))
+            }
             Self::Echo16K => {
-                // No two neighbours alike, so that a piece lost or moved is seen.
-                let content: Vec<u8> = (0..=250).cycle().take(ECHO_BYTES).collect();
+                let content = floor::body(ECHO_BYTES);
                 let body = Body::Exactly(content.clone());
                 Exchange::new(address, &host, "POST", "/echo", &content, body)
             }
@@ -87,7 +122,7 @@ mod tests {
         assert_eq!(
             "ecco".parse::<Scenario>(),
             Err("there is no scenario \"ecco\"; \
-                 the scenarios are echo, echo-16k, delay, anything"
+                 the scenarios are echo, echo-16k, delay, anything, proxy, proxy-slow"
                 .to_owned())
         );
     }

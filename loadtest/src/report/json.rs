@@ -65,6 +65,9 @@ pub(crate) struct Measured {
     /// CPU seconds of server and generator in each second of the window; 1 is one core.
     pub(crate) server_utilisation: f64,
     pub(crate) generator_utilisation: f64,
+    /// The same of the upstream, which shares the generator's core; null without one.
+    #[serde(default)]
+    pub(crate) upstream_utilisation: Option<f64>,
     /// (PSS with all connections answered once and held - PSS with none) / connections; null
     /// without a connection.
     pub(crate) pss_kib_per_connection: Option<f64>,
@@ -85,7 +88,7 @@ pub(crate) struct Measured {
     pub(crate) established: usize,
     /// How long they took to connect.
     pub(crate) ramp_seconds: f64,
-    /// Whether the generator used more than 90% of its core: the server could do more.
+    /// Whether generator and upstream used more than 90% of their core: the server could do more.
     pub(crate) client_bound: bool,
     /// What held the cell back, by name; null if nothing was seen to.
     pub(crate) limit: Option<String>,
@@ -129,6 +132,7 @@ impl Record {
             server_cpu_us_per_request: by(cost.cpu_seconds * 1e6, summary.requests as f64),
             server_utilisation: cost.cpu_seconds / summary.window_seconds,
             generator_utilisation: summary.generator_utilisation,
+            upstream_utilisation: outcome.upstream_utilisation(),
             pss_kib_per_connection: by(held, summary.connected as f64),
             fresh_pss_kib: cost.fresh_pss_kib,
             held_pss_kib: cost.held_pss_kib,
@@ -139,7 +143,7 @@ impl Record {
             connected: summary.connected,
             established: summary.established,
             ramp_seconds: summary.ramp_seconds,
-            client_bound: summary.client_bound(),
+            client_bound: outcome.client_bound(),
             limit,
         };
         Self { measured: Some(measured), ..Self::of(cell, round) }

@@ -16,9 +16,9 @@ use crate::stats::Spread;
 /// Fewer rounds than this are shown as ranges and not ranked.
 pub(crate) const ENOUGH_ROUNDS: usize = 6;
 
-/// What stands in the last column.
-pub(super) const LIMIT: &str = "limit: what held a cell back, a server's or the generator's; \
-     a dash there if nothing was seen to, and anywhere else if there is no figure";
+/// What stands in the last column, and what a dash means.
+pub(super) const LIMIT: &str = "limit is what was seen to hold a cell back, a dash if nothing was; \
+     a dash elsewhere is a figure that the cell can't give";
 
 /// The summary of `loadtest run`.
 pub(crate) fn summary(url: &Url, connections: usize, summary: &Summary) -> String {

@@ -2,13 +2,22 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Options of a cell that is over soon.
+pub(crate) const SHORT: [&str; 4] = ["--duration", "200ms", "--warm-up", "50ms"];
 
 /// What a double does with a request.
 pub(crate) enum Reaction {
@@ -94,12 +103,38 @@ pub(crate) fn loadtest(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_loadtest")).args(arguments).output().expect("it runs")
 }
 
+/// Runs a short comparison by this program in this folder.
+pub(crate) fn compare(program: &Path, folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program);
+    command.current_dir(folder).arg("compare").args(SHORT).args(arguments);
+    command.output().expect("it runs")
+}
+
+/// What a comparison left in this folder.
+pub(crate) fn results(folder: &Path) -> Value {
+    let text = fs::read(folder.join("results.json")).expect("results.json");
+    serde_json::from_slice(&text).expect("JSON")
+}
+
+/// A folder with a copy of `loadtest`, and programs beside it that stand in for servers.
+pub(crate) fn programs(servers: &[(&str, &str)]) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("loadtest");
+    fs::copy(env!("CARGO_BIN_EXE_loadtest"), &program).expect("a copy");
+    for (name, script) in servers {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+    (folder, program)
+}
+
 /// What it wrote to standard error.
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// The keys of a JSON object.
-pub(crate) fn keys(object: &serde_json::Value) -> Vec<&str> {
+pub(crate) fn keys(object: &Value) -> Vec<&str> {
     object.as_object().expect("an object").keys().map(String::as_str).collect()
 }
