@@ -3,7 +3,7 @@
 //! Every method that checks returns the answer again, so that a test reads as one sentence:
 //! `client.get("/bytes/3").status(200).field("content-length", "3")`.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// The sizes of its chunks, if it was chunked, without the last.
     pub chunks: Vec<usize>,
-    pub(crate) evidence: Rc<Evidence>,
+    pub(crate) evidence: Arc<Evidence>,
 }
 
 impl Answer {
@@ -144,8 +144,23 @@ impl Answer {
         .check(distance < Duration::from_mins(1), || format!("Date {date:?} is not now"))
     }
 
+    /// What holds of every answer that was passed on: through whom, and made when.
+    #[track_caller]
+    pub(crate) fn passed_on(&self) -> &Self {
+        let via = self.head.values("via").join(", ");
+        self.check(via.ends_with("five-ways"), || {
+            format!(
+                "status {} without our name in Via ({via:?}): no upstream made this answer",
+                self.head.status
+            )
+        });
+        self.value("date");
+        self
+    }
+
     #[track_caller]
     fn check(&self, holds: bool, otherwise: impl FnOnce() -> String) -> &Self {
-        if holds { self } else { self.evidence.fail(&otherwise()) }
+        self.evidence.check(holds, otherwise);
+        self
     }
 }

@@ -1,67 +1,55 @@
 //! One connection to a server, bytes in and answers out.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::rc::Rc;
+use std::net::{SocketAddr, TcpStream};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
-
-use crate::evidence::Evidence;
+use crate::connection::Connection;
+use crate::evidence::{Case, Evidence};
 use crate::log::Log;
 use crate::wire::{self, Fault, Framing, Head};
-use crate::{Answer, Backend, PATIENCE, exceptions};
+use crate::{Answer, Backend, exceptions};
 
 /// A connection that sends what it is told and believes nothing that it reads.
 #[derive(Debug)]
 pub struct Client {
-    stream: TcpStream,
-    reader: BufReader<Tap>,
-    evidence: Rc<Evidence>,
+    connection: Connection,
 }
 
 impl Client {
     /// Connects to `address`, where `backend` listens and writes to `log`.
     pub fn connect(backend: Backend, address: SocketAddr, log: Option<Arc<Log>>) -> Self {
-        let stream = TcpStream::connect(address)
-            .unwrap_or_else(|error| panic!("{backend}: connecting to {address}: {error}"));
-        Self::over(stream, backend, log)
+        Self::over(connect(backend, address), backend, log)
+    }
+
+    /// Connects to `address`, where the server of `case` listens.
+    pub fn connect_in(case: &Arc<Case>, address: SocketAddr) -> Self {
+        let evidence = Evidence::in_case(case, "client");
+        Self { connection: Connection::over(connect(case.backend(), address), evidence) }
     }
 
     /// Speaks over a connection that is there already.
     pub fn over(stream: TcpStream, backend: Backend, log: Option<Arc<Log>>) -> Self {
-        let evidence = Rc::new(Evidence::new(backend, log));
-        stream.set_nodelay(true).expect("TCP_NODELAY");
-        stream.set_read_timeout(Some(PATIENCE)).expect("SO_RCVTIMEO");
-        stream.set_write_timeout(Some(PATIENCE)).expect("SO_SNDTIMEO");
-        let source = stream.try_clone().expect("a second handle on the socket");
-        let reader = BufReader::new(Tap { source, evidence: Rc::clone(&evidence) });
-        Self { stream, reader, evidence }
+        Self { connection: Connection::over(stream, Evidence::new(backend, log)) }
     }
 
     /// Sends bytes; all of them must be taken.
     #[track_caller]
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
-        if let Err(error) = self.try_send(bytes) {
-            self.fail(&format!("sending failed: {error}"));
-        }
+        self.connection.send_all(bytes.as_ref());
         self
-    }
-
-    /// Sends bytes, where the server may have closed already.
-    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.evidence.sent(bytes.as_ref());
-        self.stream.write_all(bytes.as_ref())
     }
 
     /// Says that nothing more will be sent.
     #[track_caller]
     pub fn half_close(&mut self) -> &mut Self {
-        if let Err(error) = self.stream.shutdown(Shutdown::Write) {
-            self.fail(&format!("half-closing failed: {error}"));
-        }
+        self.connection.end_sending();
         self
+    }
+
+    /// Ends the connection by a reset, as a program that dies may.
+    pub fn reset(self) {
+        self.connection.reset();
     }
 
     /// Asks by `GET` and reads the answer.
@@ -95,6 +83,21 @@ impl Client {
         }
         let answer = self.body_of(head, method);
         answer.signed();
+        answer
+    }
+
+    /// Reads the final answer to any request but `HEAD`, made by an upstream.
+    #[track_caller]
+    pub fn relayed(&mut self) -> Answer {
+        self.relayed_to("GET")
+    }
+
+    /// Reads the final answer to a request with `method`, made by an upstream.
+    #[track_caller]
+    pub fn relayed_to(&mut self, method: &str) -> Answer {
+        let head = self.head();
+        let answer = self.body_of(head, method);
+        answer.passed_on();
         answer
     }
 
@@ -141,85 +144,11 @@ impl Client {
         }
     }
 
-    /// Reads the next chunk of a chunked body; `None` is its proper end.
-    #[track_caller]
-    pub fn chunk(&mut self) -> Option<Vec<u8>> {
-        match self.try_chunk() {
-            Ok(chunk) => chunk,
-            Err(fault) => self.fail(&fault.to_string()),
-        }
-    }
-
-    /// Reads the next chunk where the server may break off.
-    pub fn try_chunk(&mut self) -> Result<Option<Vec<u8>>, Fault> {
-        wire::read_chunk(&mut self.reader)
-    }
-
-    /// Reads that many bytes of a body that has a length.
-    #[track_caller]
-    pub fn content(&mut self, length: usize) -> Vec<u8> {
-        match wire::read_body(&mut self.reader, Framing::Length(length as u64)) {
-            Ok(content) => content,
-            Err(fault) => self.fail(&fault.to_string()),
-        }
-    }
-
-    /// The server must close in an orderly way, without another byte.
-    #[track_caller]
-    pub fn closes(&mut self) {
-        match self.reader.fill_buf() {
-            Ok([]) => {}
-            Ok(more) => {
-                let more = more.escape_ascii().to_string();
-                self.fail(&format!("the connection was to close, but there is \"{more}\""));
-            }
-            Err(error) => self.fail(&format!("the connection was to close: {error}")),
-        }
-    }
-
-    /// Whether the server says anything more before it closes; waits to learn it.
-    #[track_caller]
-    pub fn says_more(&mut self) -> bool {
-        match self.reader.fill_buf() {
-            Ok(more) => !more.is_empty(),
-            Err(error) => self.fail(&format!("neither bytes nor a close: {error}")),
-        }
-    }
-
-    /// Whether an answer, or the end of the connection, has arrived and waits to be read.
-    #[track_caller]
-    pub fn has_news(&mut self) -> bool {
-        if !self.reader.buffer().is_empty() {
-            return true;
-        }
-        match recv(&self.stream, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-            Ok(_) => true,
-            Err(Errno::AGAIN) => false,
-            Err(error) => self.fail(&format!("peeking failed: {error}")),
-        }
-    }
-
-    /// Which backend is at the other end.
-    pub fn backend(&self) -> Backend {
-        self.evidence.backend()
-    }
-
-    /// The socket itself, for tests that go their own way.
-    pub fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
-
-    /// Fails the test, with all that went over this connection.
-    #[track_caller]
-    pub fn fail(&self, what: &str) -> ! {
-        self.evidence.fail(what)
-    }
-
     #[track_caller]
     fn body_of(&mut self, head: Head, method: &str) -> Answer {
         match self.read_body(&head, method) {
             Ok((framing, body, chunks)) => {
-                Answer { head, framing, body, chunks, evidence: Rc::clone(&self.evidence) }
+                Answer { head, framing, body, chunks, evidence: Arc::clone(&self.evidence) }
             }
             Err(fault) => self.fail(&fault.to_string()),
         }
@@ -243,17 +172,22 @@ impl Client {
     }
 }
 
-/// Notes all that is read.
-#[derive(Debug)]
-struct Tap {
-    source: TcpStream,
-    evidence: Rc<Evidence>,
+/// Most of what a test does with a client is what one does with any connection.
+impl Deref for Client {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
 }
 
-impl Read for Tap {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read(buffer)?;
-        self.evidence.received(&buffer[..read]);
-        Ok(read)
+impl DerefMut for Client {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
     }
+}
+
+fn connect(backend: Backend, address: SocketAddr) -> TcpStream {
+    TcpStream::connect(address)
+        .unwrap_or_else(|error| panic!("{backend}: connecting to {address}: {error}"))
 }

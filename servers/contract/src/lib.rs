@@ -29,18 +29,26 @@
 pub mod answer;
 pub mod backend;
 pub mod client;
+pub mod connection;
 pub mod evidence;
 pub mod exceptions;
 pub mod log;
+pub mod metrics;
+pub mod origin;
 pub mod program;
+pub mod request;
 pub mod server;
 pub mod wire;
 
 pub use answer::Answer;
 pub use backend::Backend;
 pub use client::Client;
+pub use connection::Connection;
 pub use exceptions::Exception;
+pub use metrics::sample;
+pub use origin::{Origin, Upstream};
 pub use program::{Outcome, Program};
+pub use request::Request;
 pub use server::Server;
 
 use std::time::{Duration, Instant};

@@ -4,9 +4,11 @@ use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::process::{self, Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::{env, fmt};
 
+use crate::evidence::Case;
 use crate::{Backend, Server, eventually};
 
 /// One backend's program and what it is to be given.
@@ -19,6 +21,7 @@ pub struct Program {
     prelude: Vec<String>,
     listener: Option<TcpListener>,
     admin: Option<SocketAddr>,
+    case: Option<Arc<Case>>,
 }
 
 impl Program {
@@ -32,6 +35,7 @@ impl Program {
             prelude: Vec::new(),
             listener: None,
             admin: None,
+            case: None,
         }
     }
 
@@ -68,12 +72,18 @@ impl Program {
         self.options(&["--admin", &admin.to_string()])
     }
 
+    /// Has the evidence of its connections kept together, with that of an origin behind it.
+    pub(crate) fn in_case(mut self, case: &Arc<Case>) -> Self {
+        self.case = Some(Arc::clone(case));
+        self
+    }
+
     /// Starts a server on a port of the kernel's choice and waits until it listens.
     #[track_caller]
     pub fn start(self) -> Server {
         let program = self.options(&["--listen", "127.0.0.1:0"]);
-        let (backend, admin) = (program.backend, program.admin);
-        Server::new(backend, program.spawn(), admin)
+        let (backend, admin, case) = (program.backend, program.admin, program.case.clone());
+        Server::new(backend, program.spawn(), admin, case)
     }
 
     /// Runs the program to its end, which it must reach by itself.
@@ -117,7 +127,7 @@ impl Program {
 
 /// A loopback address that no other server has: the line that a server logs at its start names the
 /// main port only, so that the kernel can't be left to choose this one.
-fn own_address() -> SocketAddr {
+pub(crate) fn own_address() -> SocketAddr {
     static SERVERS: AtomicU8 = AtomicU8::new(0);
     let [.., high, low] = process::id().to_be_bytes();
     let server = SERVERS.fetch_add(1, Ordering::Relaxed);

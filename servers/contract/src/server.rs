@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::evidence::Case;
 use crate::log::{self, Log};
-use crate::{Backend, Client, Program, patiently};
+use crate::{Backend, Client, Program, eventually, metrics, patiently};
 
 /// A server's process, listening. Dropping it kills it.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub struct Server {
     start_line: String,
     address: SocketAddr,
     admin: Option<SocketAddr>,
+    case: Option<Arc<Case>>,
 }
 
 impl Server {
@@ -31,7 +33,12 @@ impl Server {
 
     /// Waits until `child`, whose standard error is piped, says where it listens.
     #[track_caller]
-    pub(crate) fn new(backend: Backend, mut child: Child, admin: Option<SocketAddr>) -> Self {
+    pub(crate) fn new(
+        backend: Backend,
+        mut child: Child,
+        admin: Option<SocketAddr>,
+        case: Option<Arc<Case>>,
+    ) -> Self {
         let log = Log::follow(child.stderr.take().expect("standard error is piped"));
         let start_line = log.line_with(" address=").unwrap_or_default();
         let Some(address) = log::value(&start_line, "address").and_then(|text| text.parse().ok())
@@ -40,13 +47,19 @@ impl Server {
             let _ = child.wait();
             panic!("{backend}: no line with `address=IP:PORT` in its log:\n{}", log.tail());
         };
-        Self { backend, child, log, start_line, address, admin }
+        if let Some(case) = &case {
+            case.logs_to(Arc::clone(&log));
+        }
+        Self { backend, child, log, start_line, address, admin, case }
     }
 
     /// A new connection to it.
     #[track_caller]
     pub fn connect(&self) -> Client {
-        Client::connect(self.backend, self.address, Some(Arc::clone(&self.log)))
+        match &self.case {
+            Some(case) => Client::connect_in(case, self.address),
+            None => Client::connect(self.backend, self.address, Some(Arc::clone(&self.log))),
+        }
     }
 
     /// A new connection to its admin port, which [`Program::with_admin`] gave it.
@@ -54,6 +67,24 @@ impl Server {
     pub fn connect_admin(&self) -> Client {
         let admin = self.admin.expect("the server was given an admin port");
         Client::connect(self.backend, admin, Some(Arc::clone(&self.log)))
+    }
+
+    /// A counter or gauge without labels, asked for at its admin port.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> u64 {
+        let answer = self.connect_admin().get("/metrics");
+        match metrics::sample(answer.status(200).text(), name, &[]) {
+            Some(value) => value,
+            None => answer.fail(&format!("there is no {name}")),
+        }
+    }
+
+    /// Waits until a counter or gauge without labels has this value.
+    #[track_caller]
+    pub fn reaches(&self, name: &str, value: u64) {
+        eventually(&format!("{}: {name} {value}", self.backend), || {
+            (self.metric(name) == value).then_some(())
+        });
     }
 
     /// Which backend it is.

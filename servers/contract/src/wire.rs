@@ -1,7 +1,7 @@
-//! Reading an answer off the wire, strictly: RFC 9112 to the letter, and nothing that it merely
+//! Reading messages off the wire, strictly: RFC 9112 to the letter, and nothing that it merely
 //! tolerates.
 //!
-//! The order of calls is [`read_head`], [`Head::framing`], then [`read_chunk`] until it is `None`
+//! For an answer, the order of calls is [`read_head`], [`Head::framing`], then [`read_chunk`] until it is `None`
 //! or [`read_body`] once.
 
 use std::io::{self, BufRead, Read};
@@ -55,7 +55,7 @@ pub enum Framing {
 impl Head {
     /// All values of the field `name` (in lower case).
     pub fn values(&self, name: &str) -> Vec<&str> {
-        self.fields.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
+        values(&self.fields, name)
     }
 
     /// The framing of the body of this answer to a request with `method` (RFC 9112, 6.3).
@@ -75,6 +75,11 @@ impl Head {
             _ => wrong("more than one Content-Length"),
         }
     }
+}
+
+/// All values of the field `name` (in lower case).
+pub(crate) fn values<'a>(fields: &'a [(String, String)], name: &str) -> Vec<&'a str> {
+    fields.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
 }
 
 /// Reads up to and including the empty line. `None` if the connection ended before the first byte.
@@ -125,7 +130,7 @@ pub fn read_chunk(source: &mut impl BufRead) -> Result<Option<Vec<u8>>, Fault> {
     Ok(Some(chunk))
 }
 
-fn read_fields(
+pub(crate) fn read_fields(
     source: &mut impl BufRead,
     part: &'static str,
 ) -> Result<Vec<(String, String)>, Fault> {
@@ -140,7 +145,10 @@ fn read_fields(
 }
 
 /// A line without its CR LF. `None` if the source ended before its first byte.
-fn read_line(source: &mut impl BufRead, part: &'static str) -> Result<Option<Vec<u8>>, Fault> {
+pub(crate) fn read_line(
+    source: &mut impl BufRead,
+    part: &'static str,
+) -> Result<Option<Vec<u8>>, Fault> {
     let mut line = Vec::new();
     source.take(MAX_LINE).read_until(b'\n', &mut line).map_err(|error| failure(part, error))?;
     if line.is_empty() {
@@ -170,17 +178,22 @@ fn parse_status_line(line: &[u8]) -> Result<(String, u16), Fault> {
 }
 
 fn parse_field(line: &[u8]) -> Result<(String, String), Fault> {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     printable(line)
         .and_then(|text| text.split_once(':'))
-        .filter(|(name, _)| !name.is_empty() && name.bytes().all(is_token))
+        .filter(|(name, _)| is_token(name))
         .map(|(name, value)| {
             (name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned())
         })
         .ok_or_else(|| malformed("field", line))
 }
 
-fn parse_length(value: &str) -> Result<u64, Fault> {
+/// Whether this is a method or a field's name (RFC 9110, 5.6.2).
+pub(crate) fn is_token(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(allowed)
+}
+
+pub(crate) fn parse_length(value: &str) -> Result<u64, Fault> {
     if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(malformed("Content-Length", value.as_bytes()));
     }
@@ -195,12 +208,12 @@ fn parse_chunk_size(line: &[u8]) -> Result<usize, Fault> {
 }
 
 /// The line as text, if it is ASCII without control characters (a tab is none).
-fn printable(line: &[u8]) -> Option<&str> {
+pub(crate) fn printable(line: &[u8]) -> Option<&str> {
     let allowed = line.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
     std::str::from_utf8(line).ok().filter(|_| allowed)
 }
 
-fn malformed(part: &'static str, bytes: &[u8]) -> Fault {
+pub(crate) fn malformed(part: &'static str, bytes: &[u8]) -> Fault {
     Fault::Malformed(part, format!("\"{}\"", bytes.escape_ascii()))
 }
 

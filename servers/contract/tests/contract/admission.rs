@@ -1,8 +1,6 @@
 //! More connections than there may be.
 
-use contract::{Backend, Client, Program, Server, eventually, on_every_backend};
-
-use crate::metrics::sample;
+use contract::{Backend, Client, Program, Server, eventually, on_every_backend, sample};
 
 on_every_backend!(
     one_too_many_is_told_so,

@@ -1,10 +1,9 @@
 //! Bodies far larger than what a server may keep of them.
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::thread;
-use std::time::Duration;
 
-use contract::{Backend, Client, Server, on_every_backend};
+use contract::{Backend, Server, on_every_backend};
 
 on_every_backend!(
     a_large_echo_keeps_memory_flat,
@@ -14,6 +13,9 @@ on_every_backend!(
 
 /// What a server's peak may rise by, in KiB, while megabytes pass through it.
 const RISE: u64 = 16 * 1024;
+
+/// More than all buffers of the kernel's hold, what nobody reads must have stopped by.
+const BOUND: usize = 256 << 20;
 
 const CHUNKS: usize = 1024;
 const CHUNK: usize = 64 * 1024;
@@ -60,7 +62,7 @@ fn a_slow_reader_slows_the_sender(backend: Backend) {
 
     let length: usize = 1 << 30;
     client.send(format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"));
-    let sent = send_until_it_stands_still(&client, &vec![b'x'; CHUNK]);
+    let sent = client.send_until_it_stands_still(&vec![b'x'; CHUNK], BOUND);
     let rise = server.status_kib("VmHWM") - before;
     assert!(rise < RISE, "{backend}: a client that does not read cost {rise} KiB of memory");
     assert_eq!(client.head().status, 200);
@@ -73,33 +75,12 @@ fn a_pipeline_that_nobody_reads_is_read_no_further(backend: Backend) {
     client.get("/healthz").status(200);
     let before = server.status_kib("VmHWM");
     let request = "GET /bytes/10000 HTTP/1.1\r\nHost: a\r\n\r\n";
-    send_until_it_stands_still(&client, request.repeat(1000).as_bytes());
+    client.send_until_it_stands_still(request.repeat(1000).as_bytes(), BOUND);
     let rise = server.status_kib("VmHWM") - before;
     assert!(rise < RISE, "{backend}: a pipeline cost {rise} KiB of memory");
     for _ in 0..1000 {
         client.answer().status(200).field("content-length", "10000");
     }
-}
-
-/// Sends without reading: the sockets' buffers fill, and then, if the server holds no more than it
-/// should, nothing goes any further. Returns how much went.
-fn send_until_it_stands_still(client: &Client, piece: &[u8]) -> usize {
-    let mut sender = client.stream();
-    let patience = sender.write_timeout().unwrap();
-    sender.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
-    let mut sent = 0;
-    let stopped = loop {
-        match sender.write(piece) {
-            Ok(written) => sent += written,
-            Err(error) => break error,
-        }
-        if sent >= 256 << 20 {
-            client.fail("took 256 MiB from a client that reads nothing");
-        }
-    };
-    assert_eq!(stopped.kind(), ErrorKind::WouldBlock, "{}: {stopped}", client.backend());
-    sender.set_write_timeout(patience).unwrap();
-    sent
 }
 
 /// The `number`th chunk: each differs from its neighbours.

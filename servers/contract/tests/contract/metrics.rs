@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{Backend, Program, Server, eventually, on_every_backend};
+use contract::{Backend, Program, Server, eventually, on_every_backend, sample};
 
 on_every_backend!(
     metrics_are_prometheus_text,
@@ -101,19 +101,4 @@ fn the_build_is_named(backend: Backend) {
     let answer = Server::start(backend, &[]).connect().get("/metrics");
     let labels = format!("five_ways_build_info{{backend=\"{}\",version=\"", backend.name());
     assert!(answer.text().lines().any(|line| line.starts_with(&labels)), "{}", answer.text());
-}
-
-/// The value of the counter or gauge with this name and exactly these labels, in any order.
-pub(crate) fn sample(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<u64> {
-    let wanted: BTreeSet<String> =
-        labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
-    text.lines().find_map(|line| {
-        let (series, value) = line.rsplit_once(' ')?;
-        let (series_name, series_labels) =
-            series.strip_suffix('}').map_or((series, ""), |s| s.split_once('{').unwrap());
-        let series_labels = series_labels.split(',').filter(|label| !label.is_empty());
-        let same = series_name == name
-            && series_labels.map(str::to_owned).collect::<BTreeSet<_>>() == wanted;
-        same.then(|| value.parse().ok()).flatten()
-    })
 }

@@ -4,11 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use contract::{Backend, Client, Program, Server, eventually, on_every_backend};
+use contract::{Backend, Client, Program, Server, eventually, on_every_backend, sample};
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use socket2::SockRef;
-
-use crate::metrics::sample;
 
 on_every_backend!(
     a_reset_ends_one_connection_only,

@@ -4,9 +4,7 @@ use std::io::Read;
 use std::thread;
 use std::time::Duration;
 
-use contract::{Backend, Program, Server, eventually, on_every_backend};
-
-use crate::metrics::sample;
+use contract::{Backend, Program, Server, eventually, on_every_backend, sample};
 
 on_every_backend!(
     a_head_that_does_not_end_is_answered_by_408,
