@@ -120,15 +120,14 @@ impl Member {
     /// of its own has a place, the longest-waiting one first.
     #[must_use]
     pub fn try_wait(&self) -> Option<Waiting> {
-        let wake = self.allowance.ledger().wake_of(self.index);
-        self.queue(wake)
+        self.queue(None)
     }
 
     /// As [`Member::try_wait`], but this request is woken, not the member: for a pool that threads
     /// or tasks share. The same holds for `wake` as in [`Allowance::join`].
     #[must_use]
     pub fn try_wait_with(&self, wake: impl Fn() + Send + Sync + 'static) -> Option<Waiting> {
-        self.queue(Wake::new(wake))
+        self.queue(Some(Wake::new(wake)))
     }
 
     /// Whether a connection that this member does not need at this moment should be closed, because
@@ -140,7 +139,7 @@ impl Member {
         self.asked.load(Ordering::Relaxed) && self.allowance.ledger().asks(self.index)
     }
 
-    fn queue(&self, wake: Wake) -> Option<Waiting> {
+    fn queue(&self, wake: Option<Wake>) -> Option<Waiting> {
         let (ticket, asked) = self.allowance.ledger().wait(self.index, wake)?;
         self.allowance.metrics.upstream.wait_began();
         for wake in asked {

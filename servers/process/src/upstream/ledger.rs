@@ -65,10 +65,6 @@ impl Ledger {
         self.open
     }
 
-    pub(super) fn wake_of(&self, member: usize) -> Wake {
-        self.accounts[member].wake.clone()
-    }
-
     /// Takes a free place, if there is one.
     pub(super) fn take(&mut self, member: usize) -> bool {
         let free = self.open < self.max;
@@ -77,12 +73,18 @@ impl Ledger {
         free
     }
 
-    /// A ticket, granted at once if a place is free, and whom to wake because they are asked now.
-    pub(super) fn wait(&mut self, member: usize, wake: Wake) -> Option<(Arc<Ticket>, Vec<Wake>)> {
+    /// A ticket, granted at once if a place is free, and whom to wake because they are asked now. A
+    /// grant calls `wake`, or the member's own.
+    pub(super) fn wait(
+        &mut self,
+        member: usize,
+        wake: Option<Wake>,
+    ) -> Option<(Arc<Ticket>, Vec<Wake>)> {
         if self.waiting == self.queue_max {
             return None;
         }
         self.waiting += 1;
+        let wake = wake.unwrap_or_else(|| self.accounts[member].wake.clone());
         let granted = AtomicBool::new(self.take(member));
         let ticket = Arc::new(Ticket { number: self.next_ticket, granted, wake });
         self.next_ticket += 1;
@@ -199,8 +201,7 @@ mod tests {
     }
 
     fn wait(ledger: &mut Ledger, member: usize) -> Arc<Ticket> {
-        let wake = ledger.wake_of(member);
-        let (ticket, asked) = ledger.wait(member, wake).expect("room in the queue");
+        let (ticket, asked) = ledger.wait(member, None).expect("room in the queue");
         asked.iter().for_each(Wake::call);
         ticket
     }

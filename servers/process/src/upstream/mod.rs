@@ -1,8 +1,20 @@
 //! What every server needs around its upstream connections, but for the waiting.
 //!
-//! A server takes an idle connection that is not [`stale`]; or opens one, if the [`Allowance`] has a
-//! place; or waits for either. It gives a connection back in this order: closes it if its member
-//! [`is_asked`](Member::is_asked), hands it to a request of its own that waits, or keeps it.
+//! Each owner of connections (an event loop, or a pool that threads or tasks share) is a [`Member`] of
+//! the [`Allowance`] and has an [`Idle`]. To forward a request it
+//!
+//! 1. takes an idle connection ([`Idle::take`]) that is not [`stale`];
+//! 2. or opens one, if there is room ([`Member::try_open`], [`begin_connect`], [`finish_connect`]), and
+//!    tells the [`Destination`] if that fails;
+//! 3. or waits ([`Member::try_wait`]) for a place of its own ([`Waiting::place`]), or for 5.
+//!
+//! A connection that can be used again
+//!
+//! 4. is closed, if another member [asks](Member::is_asked) for its place;
+//! 5. or is handed to the request of its owner that has waited longest;
+//! 6. or is kept ([`Idle::put`], [`Idle::give_way`]).
+//!
+//! All the while, [`gone`] says whether the client has given up.
 
 use std::{sync::Arc, time::Duration};
 
