@@ -8,43 +8,77 @@ use std::{
 
 use process::{
     Backend, Footprint, Metrics,
-    upstream::{Allowance, Idle, Opening, Waiting},
+    upstream::{Allowance, Idle, Member, Opening, Waiting},
 };
 
 /// No test waits for this long unless it fails.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// What an event loop is told.
+#[derive(Debug, PartialEq, Eq)]
+enum Event {
+    LookAround,
+    End,
+}
+
 /// Event loops that keep connections to themselves, and are in each other's way all the time:
-/// each serves its requests one after the other, and every request is served.
+/// every request is served, also when the other loops have nothing to do any more but listen.
 #[test]
 fn no_wake_up_is_lost_between_event_loops() {
     for max in [1, 2, 3] {
         let metrics = metrics();
         let allowance = Allowance::new(max, 99, Arc::clone(&metrics));
+        let (finish, finished) = mpsc::channel();
         thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| event_loop(&allowance, &metrics, 2_000));
+            let start = |requests| {
+                let (waker, events) = mpsc::channel();
+                let member = allowance.join(wake(waker.clone()));
+                let idle = Idle::new(PATIENCE, Arc::clone(&metrics));
+                let finish = finish.clone();
+                scope.spawn(move || event_loop(&member, idle, requests, &events, &finish));
+                waker
+            };
+            let wait = || finished.recv_timeout(PATIENCE).expect("a wake-up was lost");
+            // These have kept what they opened before anybody else needs it.
+            let idle = [1, 1, 1].map(|requests| {
+                let waker = start(requests);
+                wait();
+                waker
+            });
+            let busy = [10, 1_000, 2_000].map(start);
+            for _ in &busy {
+                wait();
+            }
+            for waker in idle.into_iter().chain(busy) {
+                waker.send(Event::End).expect("it listens");
             }
         });
         assert_eq!(allowance.open(), 0);
     }
 }
 
-fn event_loop(allowance: &Arc<Allowance>, metrics: &Arc<Metrics>, requests: usize) {
-    let (waker, events) = mpsc::channel();
-    let member = allowance.join(wake(waker));
-    let mut idle = Idle::new(PATIENCE, Arc::clone(metrics));
+fn event_loop(
+    member: &Member,
+    mut idle: Idle<Opening>,
+    requests: usize,
+    events: &mpsc::Receiver<Event>,
+    finish: &mpsc::Sender<()>,
+) {
     let now = Instant::now();
     for _ in 0..requests {
         let opening = idle.take(now).or_else(|| member.try_open());
-        let wait = || wait(member.try_wait().expect("room in the queue"), &events);
+        let wait = || wait(member.try_wait().expect("room in the queue"), events);
         let opening = opening.unwrap_or_else(wait);
         thread::yield_now();
         idle.put(opening, None, now);
-        idle.give_way(&member);
+        idle.give_way(member);
         while events.try_recv().is_ok() {
-            idle.give_way(&member);
+            idle.give_way(member);
         }
+    }
+    finish.send(()).expect("the test listens");
+    while events.recv_timeout(PATIENCE).expect("another loop hangs") != Event::End {
+        idle.give_way(member);
     }
 }
 
@@ -69,12 +103,12 @@ fn no_wake_up_is_lost_between_threads() {
     assert_eq!(allowance.open(), 0);
 }
 
-fn wake(waker: mpsc::Sender<()>) -> impl Fn() + Send + Sync {
+fn wake(waker: mpsc::Sender<Event>) -> impl Fn() + Send + Sync {
     // Who has gone needs no wake-up.
-    move || waker.send(()).unwrap_or_default()
+    move || waker.send(Event::LookAround).unwrap_or_default()
 }
 
-fn wait(mut waiting: Waiting, events: &mpsc::Receiver<()>) -> Opening {
+fn wait(mut waiting: Waiting, events: &mpsc::Receiver<Event>) -> Opening {
     loop {
         if let Some(opening) = waiting.place() {
             return opening;
