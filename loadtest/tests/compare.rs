@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::{SHORT, compare, keys, loadtest, programs, results, stderr};
+use common::{Reaction, SHORT, compare, double, keys, loadtest, programs, results, stderr};
 
 #[test]
 fn every_cell_of_every_round_is_recorded_with_the_documented_keys() {
@@ -122,6 +122,24 @@ fn a_server_that_ends_in_the_middle_fails_its_cell() {
     let results = results(&folder.path().join("out"));
     let failure = results["cells"][0]["failure"].as_str().unwrap_or_default();
     assert!(failure.contains("gave up"), "{failure}");
+}
+
+#[test]
+fn errors_are_told_as_soon_as_their_cell_is_over() {
+    let answers = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let address = double(move |number| match number {
+        10..15 => Reaction::Reset,
+        _ => Reaction::Send(answers),
+    });
+    let script = format!("echo 'INFO listening address={address}' >&2; exec sleep 60");
+    let (folder, program) = programs(&[("server-mio", &script)]);
+    let output = compare(&program, folder.path(), &["--backends", "mio", "--connections", "2"]);
+    assert!(output.status.success(), "some errors are for the table: {}", stderr(&output));
+    assert!(
+        stderr(&output).contains("\nmio, echo, 2 connections: errors: reset 5\n"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]

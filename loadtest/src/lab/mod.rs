@@ -127,8 +127,8 @@ fn measure_all(
         if interrupted.load(Ordering::Relaxed) {
             break;
         }
-        if let Some(failure) = &record.failure {
-            progress.suspend(|| eprintln!("{name}, {asks}, {connections} connections: {failure}"));
+        if let Some(trouble) = record.trouble() {
+            progress.suspend(|| eprintln!("{name}, {asks}, {connections} connections: {trouble}"));
         }
         cells.push(record);
         progress.inc(1);

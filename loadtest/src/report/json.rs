@@ -20,6 +20,7 @@ use url::Url;
 use crate::lab::{Cell, Environment, Outcome};
 use crate::load::{Errors, Summary};
 use crate::options::CompareOptions;
+use crate::report::terminal;
 use crate::stats::Percentiles;
 
 /// The version of the layout.
@@ -152,6 +153,13 @@ impl Record {
     /// A cell that could not be.
     pub(crate) fn failed(cell: Cell, round: usize, failure: &str) -> Self {
         Self { failure: Some(failure.to_owned()), ..Self::of(cell, round) }
+    }
+
+    /// What went wrong in it, if anything did: all of it, or some requests.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let errors = self.measured.as_ref().map(|measured| &measured.errors);
+        let some = errors.filter(|errors| !errors.is_empty());
+        self.failure.clone().or_else(|| Some(format!("errors: {}", terminal::errors(some?))))
     }
 
     fn of(cell: Cell, round: usize) -> Self {
