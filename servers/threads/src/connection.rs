@@ -9,9 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use session::{Buffers, Failure, Identity, Session, Step};
+use rustix::event::{PollFd, PollFlags};
+use session::{Buffers, Failure, Identity, Interest, Relay, Release, Session, Step};
 
-use crate::{pool, server::Shared};
+use crate::{
+    pool,
+    server::Shared,
+    upstream::{self, Missing, Upstream, Waited},
+};
 
 /// The first bytes of a request are read into memory of this size on the stack, so that a worker
 /// that waits for a request holds no buffer.
@@ -30,7 +35,16 @@ pub(crate) fn serve(
     let context = shared.site.context.clone();
     let session = Session::new(context, identity, Instant::now());
     let buffers = shared.buffers.borrow();
-    Connection { shared, stream, session, buffers: Some(buffers), number, patience: None }.run()
+    Connection {
+        shared,
+        stream,
+        session,
+        buffers: Some(buffers),
+        upstream: None,
+        number,
+        patience: None,
+    }
+    .run()
 }
 
 struct Connection<'a> {
@@ -39,6 +53,7 @@ struct Connection<'a> {
     session: Session,
     /// Borrowed while something is in flight.
     buffers: Option<Box<Buffers>>,
+    upstream: Option<Upstream>,
     number: u64,
     /// The socket's `SO_RCVTIMEO`, so that it is set only when it changes.
     patience: Option<Duration>,
@@ -55,17 +70,15 @@ impl Connection<'_> {
             match self.session.step(buffers, now) {
                 Step::Read => self.read(now)?,
                 Step::Write => self.write()?,
-                Step::Wait(until) => thread::sleep(until.saturating_duration_since(now)),
+                Step::Wait(until) => self.pause(until)?,
                 Step::Block(time) => thread::sleep(time),
                 Step::Burn(time) => process::burn(time),
                 Step::HalfClose => self.stream.shutdown(Shutdown::Write)?,
                 Step::Close => return Ok(()),
-                Step::Abort => {
-                    process::listener::abort(self.stream)?;
-                    return Ok(());
-                }
-                Step::Connect { .. } => self.session.upstream_failed(Failure::Unreachable),
-                Step::Relay(_) | Step::Release(_) => {}
+                Step::Abort => return process::listener::abort(self.stream),
+                Step::Connect { reuse } => self.connect(reuse, now)?,
+                Step::Relay(wants) => self.relay(wants)?,
+                Step::Release(release) => self.release(release),
             }
         }
     }
@@ -118,6 +131,116 @@ impl Connection<'_> {
         Ok(())
     }
 
+    /// Blocks until then, or until the client is gone.
+    fn pause(&self, until: Instant) -> io::Result<()> {
+        match upstream::wait(&mut [PollFd::new(self.stream, PollFlags::empty())], until)? {
+            Waited::Ready => Err(ErrorKind::ConnectionReset.into()),
+            Waited::Late | Waited::Interrupted => Ok(()),
+        }
+    }
+
+    /// Blocks until there is a place for a connection upstream, and then until there is one.
+    fn connect(&mut self, reuse: bool, now: Instant) -> io::Result<()> {
+        let Some(upstreams) = &self.shared.upstreams else { return Ok(()) };
+        let until = self.session.deadline();
+        let had = match self.upstream.take() {
+            Some(Upstream::Placed(opening)) => upstreams.connect(opening, self.stream, until),
+            _ => upstreams.acquire(reuse, until),
+        };
+        match had {
+            Ok(Upstream::Placed(_)) => self.session.connecting(now),
+            Ok(Upstream::Connected(_)) => self.session.connected(reuse),
+            Err(Missing::Failed(failure)) => self.session.upstream_failed(failure),
+            Err(Missing::Late) => self.timed_out(),
+            Err(Missing::ClientGone) => return Err(ErrorKind::ConnectionReset.into()),
+        }
+        self.upstream = had.ok();
+        Ok(())
+    }
+
+    /// Blocks until either socket is ready for what is wanted of it, and does that. A write need
+    /// not wait: there is nearly always room.
+    fn relay(&mut self, wants: Relay) -> io::Result<()> {
+        if wants.upstream.write && self.write_upstream()
+            || wants.downstream.write && self.write_downstream()?
+        {
+            return Ok(());
+        }
+        let Some(Upstream::Connected(upstream)) = &self.upstream else { return Ok(()) };
+        let mut sockets = [
+            PollFd::new(self.stream, events(wants.downstream)),
+            PollFd::new(upstream.stream(), events(wants.upstream)),
+        ];
+        // An upstream of which nothing is wanted may have closed, which poll(2) tells for ever.
+        let count = if wants.upstream == Interest::default() { 1 } else { 2 };
+        let waited = upstream::wait(&mut sockets[..count], self.session.deadline())?;
+        let [downstream, upstream] = sockets.map(|socket| socket.revents());
+        if waited == Waited::Late {
+            self.timed_out();
+        } else if downstream.intersects(PollFlags::ERR | PollFlags::HUP) {
+            return Err(ErrorKind::ConnectionReset.into());
+        } else if wants.upstream.read && !upstream.is_empty() {
+            self.read_upstream();
+        } else if wants.downstream.read && !downstream.is_empty() {
+            self.read_downstream()?;
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, release: Release) {
+        let upstream = self.upstream.take();
+        if let (Release::Keep(keep_alive), Some(Upstream::Connected(connection)), Some(upstreams)) =
+            (release, upstream, &self.shared.upstreams)
+        {
+            upstreams.give_back(connection, keep_alive);
+        }
+    }
+
+    fn read_upstream(&mut self) {
+        let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
+        let Some(Upstream::Connected(upstream)) = &self.upstream else { return };
+        match upstream::read(upstream.stream(), &mut buffers.upstream_input) {
+            Ok(0) => self.session.upstream_end_of_input(),
+            Ok(count) => self.session.upstream_received(count),
+            Err(error) if is_passing(&error) => {}
+            Err(_) => self.session.upstream_failed(Failure::Closed),
+        }
+    }
+
+    /// Whether that did anything.
+    fn write_upstream(&mut self) -> bool {
+        let Some(buffers) = &mut self.buffers else { return false };
+        let Some(Upstream::Connected(upstream)) = &self.upstream else { return false };
+        match upstream::write(upstream.stream(), &mut buffers.upstream_output) {
+            Ok(count) => self.session.upstream_sent(count),
+            Err(error) if is_passing(&error) => return false,
+            Err(_) => self.session.upstream_stopped_reading(),
+        }
+        true
+    }
+
+    fn read_downstream(&mut self) -> io::Result<()> {
+        let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
+        match upstream::read(self.stream, &mut buffers.input) {
+            Ok(0) => self.session.end_of_input(),
+            Ok(count) => self.session.received(count),
+            Err(error) if is_passing(&error) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Whether that did anything.
+    fn write_downstream(&mut self) -> io::Result<bool> {
+        let Some(buffers) = &mut self.buffers else { return Ok(false) };
+        match upstream::write(self.stream, &mut buffers.output) {
+            Ok(count) => self.session.sent(count),
+            Err(error) if is_passing(&error) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
     fn timed_out(&mut self) {
         let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
         self.session.timed_out(buffers, Instant::now());
@@ -132,6 +255,19 @@ impl Connection<'_> {
         }
         Ok(())
     }
+}
+
+/// What poll(2) is asked for.
+fn events(interest: Interest) -> PollFlags {
+    let mut events = PollFlags::empty();
+    events.set(PollFlags::IN, interest.read);
+    events.set(PollFlags::OUT, interest.write);
+    events
+}
+
+/// Whether the socket is as good as before.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 impl Drop for Connection<'_> {

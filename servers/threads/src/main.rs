@@ -6,8 +6,13 @@
 //!
 //! # Who waits where
 //! The acceptor waits in poll(2), for a client or for the end. A worker waits inside read(2) and
-//! write(2) on its one socket, with the deadline set on the socket (`SO_RCVTIMEO`), and inside
-//! nanosleep(2) for a pause. A connection for which no worker is free waits in the pool's queue.
+//! write(2) on its one socket, with the deadline set on the socket (`SO_RCVTIMEO`); and for a pause
+//! in poll(2), to hear of a client that leaves. A connection for which no worker is free waits in the
+//! pool's queue.
+//!
+//! A request that is forwarded keeps its worker, which then has two sockets: it waits in poll(2) for
+//! either, and needs no second thread. For a connection upstream it is parked until another worker
+//! gives one back; all workers share the idle ones, under one lock ([`upstream`]).
 //!
 //! # What it costs
 //! A kernel thread a connection: its stack's touched pages, its kernel stack, four memory maps, and
@@ -28,6 +33,7 @@ mod connection;
 mod interrupt;
 mod pool;
 mod server;
+mod upstream;
 
 use std::process::ExitCode;
 

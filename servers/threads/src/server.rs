@@ -13,13 +13,14 @@ use anyhow::Context as _;
 use process::{Outcome, Permit, Pressure, Refusal, Site};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
-use crate::{connection, interrupt::Interrupts, pool::Pool};
+use crate::{connection, interrupt::Interrupts, pool::Pool, upstream::Upstreams};
 
 /// What the acceptor and all workers share.
 pub(crate) struct Shared {
     pub(crate) site: Site,
     pub(crate) buffers: session::Pool,
     pub(crate) interrupts: Interrupts,
+    pub(crate) upstreams: Option<Arc<Upstreams>>,
 }
 
 /// Serves until the process is told to end, and every request has ended or was cut.
@@ -32,7 +33,9 @@ pub(crate) fn run(mut site: Site) -> anyhow::Result<Outcome> {
     })?;
     site.workers = site.options.workers.unwrap_or(site.admission.max());
     let mut pool = Pool::new(site.workers);
+    let upstreams = site.upstream.as_ref().map(Upstreams::new).transpose();
     let shared = Arc::new(Shared {
+        upstreams: upstreams.context("cannot start a thread")?,
         buffers: session::Pool::new(site.context.limits),
         interrupts: Interrupts::new().context("cannot handle SIGUSR1")?,
         site,

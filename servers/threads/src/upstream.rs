@@ -1,0 +1,281 @@
+//! The way upstream: connections that the whole process shares, and a worker that waits for two
+//! sockets at once, in poll(2).
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice, Write},
+    net::TcpStream,
+    os::fd::AsFd,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, Thread},
+    time::{Duration, Instant},
+};
+
+use http1::{Input, Output};
+use process::upstream::{self, Idle, Member, Opening};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg},
+    time::Timespec,
+};
+use session::Failure;
+
+/// The owner of the idle connections: one for all workers.
+pub(crate) struct Upstreams {
+    upstream: Arc<upstream::Upstream>,
+    member: Member,
+    pool: Mutex<Pool>,
+    /// That an idle connection has to go before the next sweep.
+    sooner: Condvar,
+}
+
+/// What a request has of an upstream.
+pub(crate) enum Upstream {
+    /// A place for a new connection.
+    Placed(Opening),
+    /// A connection.
+    Connected(Connection),
+}
+
+/// Why a request has nothing of an upstream.
+pub(crate) enum Missing {
+    /// It has failed.
+    Failed(Failure),
+    /// The time for it is over.
+    Late,
+    /// The client has not waited for it.
+    ClientGone,
+}
+
+/// One connection upstream. The socket is closed before its place is free.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    _opening: Opening,
+}
+
+struct Pool {
+    idle: Idle<Connection>,
+    /// Who would take an idle connection, the longest-waiting first.
+    waiters: VecDeque<Arc<Waiter>>,
+    /// When idle connections are looked at next, without being told.
+    next_sweep: Option<Instant>,
+}
+
+/// A worker that is parked until it is given a connection, or a place for one.
+struct Waiter {
+    thread: Thread,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Upstreams {
+    /// None open yet.
+    pub(crate) fn new(upstream: &Arc<upstream::Upstream>) -> io::Result<Arc<Self>> {
+        let pool = Pool { idle: upstream.idle(), waiters: VecDeque::new(), next_sweep: None };
+        let upstreams = Arc::new(Self {
+            // Nobody else asks the only member for anything.
+            member: upstream.allowance.join(|| {}),
+            upstream: Arc::clone(upstream),
+            pool: Mutex::new(pool),
+            sooner: Condvar::new(),
+        });
+        let sweeper = Arc::clone(&upstreams);
+        thread::Builder::new().name("upstreams".to_owned()).spawn(move || sweeper.sweep())?;
+        Ok(upstreams)
+    }
+
+    /// A kept connection if `reuse`, else a place for a new one. Blocks until there is either.
+    pub(crate) fn acquire(&self, reuse: bool, until: Instant) -> Result<Upstream, Missing> {
+        loop {
+            let mut pool = self.lock();
+            let kept = if reuse { pool.idle.take(Instant::now()) } else { None };
+            let Some(connection) = kept else {
+                let place = self.member.try_open().map(Upstream::Placed);
+                return place.map_or_else(|| self.wait(pool, reuse, until), Ok);
+            };
+            drop(pool);
+            if !upstream::stale(&connection.stream) {
+                self.upstream.counters().reused();
+                return Ok(Upstream::Connected(connection));
+            }
+        }
+    }
+
+    /// Makes a new connection. Blocks until it is made, or the client is gone.
+    pub(crate) fn connect(
+        &self,
+        opening: Opening,
+        client: &TcpStream,
+        until: Instant,
+    ) -> Result<Upstream, Missing> {
+        let address = self.upstream.destination.address();
+        let connected = upstream::begin_connect(address).and_then(|stream| {
+            let mut sockets =
+                [PollFd::new(client, PollFlags::empty()), PollFd::new(&stream, PollFlags::OUT)];
+            while wait(&mut sockets, until)? == Waited::Interrupted {}
+            let gone = !sockets[0].revents().is_empty();
+            Ok((gone, upstream::finish_connect(&stream), stream))
+        });
+        match connected {
+            Ok((true, ..)) => Err(Missing::ClientGone),
+            Ok((_, Ok(()), stream)) => {
+                self.upstream.counters().connected();
+                Ok(Upstream::Connected(Connection { stream, _opening: opening }))
+            }
+            Ok((_, Err(error), _)) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(Missing::Late)
+            }
+            Ok((_, Err(error), _)) | Err(error) => {
+                tracing::debug!(%address, %error, "cannot connect upstream");
+                self.upstream.destination.failed(address, Instant::now());
+                Err(Missing::Failed(Failure::Unreachable))
+            }
+        }
+    }
+
+    /// Gives a connection to whoever waits for one, or keeps it.
+    pub(crate) fn give_back(&self, connection: Connection, keep_alive: Option<Duration>) {
+        let mut pool = self.lock();
+        if let Some(waiter) = pool.waiters.pop_front() {
+            *waiter.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+            waiter.thread.unpark();
+        } else if pool.idle.put(connection, keep_alive, Instant::now()) && pool.is_overdue() {
+            self.sooner.notify_one();
+        }
+    }
+
+    /// Parks the calling worker until it is given a connection or a place. Whether its client is
+    /// still there, it finds out afterwards.
+    fn wait(
+        &self,
+        mut pool: MutexGuard<'_, Pool>,
+        reuse: bool,
+        until: Instant,
+    ) -> Result<Upstream, Missing> {
+        let worker = thread::current();
+        let wake = {
+            let worker = worker.clone();
+            move || worker.unpark()
+        };
+        let saturated = Missing::Failed(Failure::Saturated);
+        let mut waiting = self.member.try_wait_with(wake).ok_or(saturated)?;
+        let waiter = Arc::new(Waiter { thread: worker, connection: Mutex::default() });
+        if reuse {
+            pool.waiters.push_back(Arc::clone(&waiter));
+        }
+        drop(pool);
+        let place = loop {
+            let place = waiting.place();
+            let left = until.saturating_duration_since(Instant::now());
+            if place.is_some() || waiter.has_connection() || left.is_zero() {
+                break place;
+            }
+            thread::park_timeout(left);
+        };
+        // From here on it is given nothing more.
+        self.lock().waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
+        if let Some(connection) = waiter.take() {
+            self.upstream.counters().reused();
+            return Ok(Upstream::Connected(connection));
+        }
+        place.map(Upstream::Placed).ok_or(Missing::Late)
+    }
+
+    /// Lets idle connections go when their time has come.
+    fn sweep(&self) {
+        let mut pool = self.lock();
+        loop {
+            pool.idle.expire(Instant::now());
+            pool.next_sweep = pool.idle.next_expiry();
+            pool = if let Some(next) = pool.next_sweep {
+                let left = next.saturating_duration_since(Instant::now());
+                let woken = self.sooner.wait_timeout(pool, left);
+                woken.unwrap_or_else(PoisonError::into_inner).0
+            } else {
+                self.sooner.wait(pool).unwrap_or_else(PoisonError::into_inner)
+            };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pool {
+    /// Whether a connection has to go before the next sweep.
+    fn is_overdue(&self) -> bool {
+        let first = self.idle.next_expiry();
+        first.is_some_and(|first| self.next_sweep.is_none_or(|next| first < next))
+    }
+}
+
+impl Waiter {
+    fn has_connection(&self) -> bool {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn take(&self) -> Option<Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Connection {
+    /// The socket, to wait for.
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
+/// How a wait ended.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// With one of the sockets.
+    Ready,
+    /// With the time for it.
+    Late,
+    /// With a signal that says: look around.
+    Interrupted,
+}
+
+/// Blocks until one of the sockets is ready, or until then.
+pub(crate) fn wait(sockets: &mut [PollFd<'_>], until: Instant) -> io::Result<Waited> {
+    let left = until.saturating_duration_since(Instant::now());
+    let left = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
+    match poll(sockets, Some(&left)) {
+        Ok(0) => Ok(Waited::Late),
+        Ok(_) => Ok(Waited::Ready),
+        Err(rustix::io::Errno::INTR) => Ok(Waited::Interrupted),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads what has arrived, without waiting for more; how much. `WouldBlock` if nothing has.
+pub(crate) fn read(socket: impl AsFd, input: &mut Input) -> io::Result<usize> {
+    let (count, _) = recv(socket, input.space(), RecvFlags::DONTWAIT)?;
+    input.filled(count);
+    Ok(count)
+}
+
+/// Writes what the kernel takes, without waiting until it takes more; how much. `WouldBlock` if it
+/// takes nothing.
+pub(crate) fn write(socket: impl AsFd, output: &mut Output) -> io::Result<usize> {
+    output.write_to(&mut NoWait(socket))
+}
+
+/// A socket as `Output` wants it, which need not be set to be non-blocking.
+struct NoWait<T>(T);
+
+impl<T: AsFd> Write for NoWait<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(send(&self.0, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        Ok(sendmsg(&self.0, slices, &mut SendAncillaryBuffer::default(), flags)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
