@@ -13,7 +13,7 @@ use http1::{
 };
 use service::{Attempt, Content, Failure, Forward};
 
-use crate::{Buffers, Interest, Relay, Release, Timeouts};
+use crate::{Buffers, Interest, Relay, Release, Timeouts, watch::Watch};
 
 /// One forwarded request: what goes each way, how far it has come, and who keeps whom waiting.
 #[derive(Debug)]
@@ -362,30 +362,5 @@ impl Forwarding {
             Stage::Talking if self.content.is_late(now) => Late::Content,
             Stage::Talking => Late::Upstream(Failure::TooSlow),
         }
-    }
-}
-
-/// The clock of somebody who is waited for: it starts anew with each progress.
-#[derive(Clone, Copy, Debug)]
-struct Watch {
-    until: Instant,
-    is_on: bool,
-    progressed: bool,
-}
-
-impl Watch {
-    fn new(until: Instant) -> Self {
-        Self { until, is_on: false, progressed: false }
-    }
-
-    fn set(&mut self, is_on: bool, now: Instant, patience: Duration) {
-        if std::mem::take(&mut self.progressed) || !self.is_on {
-            self.until = now + patience;
-        }
-        self.is_on = is_on;
-    }
-
-    fn is_late(&self, now: Instant) -> bool {
-        self.is_on && self.until <= now
     }
 }

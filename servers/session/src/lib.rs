@@ -15,7 +15,8 @@
 //! | [`Step::Connect`]   | blocks         | returns to the loop    | yields        |
 //! | [`Step::Relay`]     | blocks in poll | returns to the loop    | yields        |
 //!
-//! The state machine, all of whose transitions are in `session.rs`:
+//! The state machine, whose transitions are in `request.rs` and `answer.rs`, and for a request that is
+//! forwarded in `relay.rs`:
 //!
 //! ```text
 //!               ┌───────────────── the next request ─────────────────────┐
@@ -32,24 +33,28 @@
 //!           │                ┌───────────┐ last piece   ┌──────────┐ End │
 //!           └───────────────▶│ Streaming │─────────────▶│ Draining │─────┘
 //!                            └───────────┘ not all read └──────────┘
-//!              Forward       ┌────────────┐ the upstream's answer is over    │
-//!   Receiving ──────────────▶│ Forwarding │──────────────────────────────────┤
-//!                            └────────────┘ there is none: Sending, a 502    │
+//!
+//!  Receiving ── Forward ──▶ Forwarding ── the answer is over ──▶ as after Sending
+//!                               └──────── there is none ───────▶ Sending, a 502, 503 or 504
 //!
 //!  from anywhere, when the connection must end:  Lingering ──▶ Closed
+//!  or, if that could look like the end of an answer:             Broken
 //! ```
 //!
 //! Time comes in as an argument, and the one clock on the wall through [`Environment`].
 
 #![forbid(unsafe_code)]
 
+mod answer;
 mod buffers;
 mod deadline;
 mod forwarding;
 mod receipt;
 mod relay;
+mod request;
 mod session;
 mod stamp;
+mod watch;
 
 use std::{
     sync::Arc,

@@ -8,7 +8,8 @@ use service::{Body, DRAIN_AT_MOST, Failure, Forward};
 use crate::{
     Buffers, Context, Release, Session, Step,
     forwarding::{Forwarding, Late, Next},
-    session::{State, answer_to},
+    request::answer_to,
+    session::State,
 };
 
 impl Session {

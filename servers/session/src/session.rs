@@ -2,12 +2,9 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use http::{Response, StatusCode, request};
-use http1::{
-    Reading,
-    server::{Connection, Event},
-};
-use service::{Action, Body, DRAIN_AT_MOST, Decision, Echo, Pause, Report, Route, Served, Stream};
+use http::StatusCode;
+use http1::{Reading, server::Connection};
+use service::{Body, Echo, Pause, Report, Route, Stream};
 
 use crate::{
     Buffers, Context, GRACE, Release, Step,
@@ -34,20 +31,20 @@ pub struct Session {
     pub(crate) deadline: Deadline,
     pub(crate) identity: Identity,
     /// Requests so far.
-    requests: u64,
+    pub(crate) requests: u64,
     pub(crate) current: Current,
     /// What is to become of a connection upstream.
     pub(crate) release: Option<Release>,
     /// Bytes since they were last reported.
-    moved: (u64, u64),
+    pub(crate) moved: (u64, u64),
     /// Whether the environment knows of a request here.
-    in_flight: bool,
+    pub(crate) in_flight: bool,
     /// Whether anything arrived since the last step.
     progress: bool,
     /// Whether the client has sent its last byte.
     pub(crate) input_ended: bool,
     /// Whether the process is on its way out.
-    draining: bool,
+    pub(crate) draining: bool,
 }
 
 /// Who speaks with whom, as `/anything` shows it.
@@ -92,9 +89,9 @@ pub(crate) enum State {
 /// What is counted of the request in hand.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Current {
-    route: Route,
+    pub(crate) route: Route,
     pub(crate) status: StatusCode,
-    began: Instant,
+    pub(crate) began: Instant,
     pub(crate) content_limit: u64,
     /// Whether the client was told that the connection ends with this answer.
     pub(crate) announced_close: bool,
@@ -268,255 +265,9 @@ impl Session {
         None
     }
 
-    fn receive_head(&mut self, buffers: &mut Buffers, now: Instant) -> Option<Step> {
-        match self.codec.receive(&mut buffers.input, &mut buffers.fields) {
-            Ok(Some(Event::Head(head))) => {
-                self.requests += 1;
-                self.current.began = now;
-                if !std::mem::replace(&mut self.in_flight, true) {
-                    self.context.environment.began();
-                }
-                let decision = self.context.service.decide(&head);
-                self.begin(decision, head, buffers, now);
-                None
-            }
-            Ok(_) => self.read(now),
-            Err(error) => {
-                self.current.began = now;
-                self.refuse(answer_to(error), buffers, now);
-                None
-            }
-        }
-    }
-
-    /// Begins what the service has decided.
-    fn begin(
-        &mut self,
-        decision: Decision,
-        head: request::Parts,
-        buffers: &mut Buffers,
-        now: Instant,
-    ) {
-        self.current.route = decision.route;
-        self.current.content_limit = decision.content_limit.unwrap_or(u64::MAX);
-        if decision.close {
-            self.codec.close_after();
-        }
-        if let Action::Forward(plan) = decision.action {
-            return self.begin_forwarding(plan, head, now);
-        }
-        buffers.fields = head.headers;
-        buffers.fields.clear();
-        let reads_content = matches!(decision.action, Action::Echo(_) | Action::Report(_));
-        if reads_content && self.codec.expects_continue() {
-            self.codec.send_continue(&mut buffers.output);
-        }
-        self.state = match decision.action {
-            Action::Respond(response) => return self.respond(response, buffers, now),
-            Action::Echo(echo) if self.codec.content_left() == Some(0) => {
-                self.send_head(echo.head, Some(0), buffers, now);
-                State::Sending(Body::Empty)
-            }
-            Action::Echo(echo) => State::Echoing { head: Some(Box::new(echo)), counted: 0 },
-            Action::Report(report) => State::Consuming { report: Box::new(report), counted: 0 },
-            Action::Forward(_) => return,
-            Action::Stream(mut stream) => {
-                let head = std::mem::take(&mut stream.head);
-                self.send_head(head, None, buffers, now);
-                State::Streaming { stream: Box::new(stream), next: now }
-            }
-        };
-    }
-
-    fn echo(&mut self, buffers: &mut Buffers, now: Instant) -> Option<Step> {
-        let event = self.codec.receive(&mut buffers.input, &mut buffers.fields);
-        let State::Echoing { head, counted } = &mut self.state else { return None };
-        let mut head = if matches!(event, Ok(None)) { None } else { head.take() };
-        match event {
-            Ok(Some(Event::Content(content))) => {
-                *counted += content.len() as u64;
-                if *counted > self.current.content_limit {
-                    self.give_up(head.is_some(), service::too_large(), buffers, now);
-                    return None;
-                }
-                if let Some(echo) = head.take() {
-                    self.send_head(echo.head, echo.length, buffers, now);
-                }
-                self.codec.send_content(content, &mut buffers.output);
-            }
-            Ok(Some(_)) => {
-                if let Some(echo) = head.take() {
-                    self.send_head(echo.head, echo.length, buffers, now);
-                }
-                self.finish(buffers, now);
-            }
-            Ok(None) => return self.read(now),
-            Err(error) => {
-                self.give_up(head.is_some(), answer_to(error), buffers, now);
-            }
-        }
-        None
-    }
-
-    fn consume(&mut self, buffers: &mut Buffers, now: Instant) -> Option<Step> {
-        let event = self.codec.receive(&mut buffers.input, &mut buffers.fields);
-        let State::Consuming { counted, .. } = &mut self.state else { return None };
-        match event {
-            Ok(Some(Event::Content(content))) => {
-                *counted += content.len() as u64;
-                if *counted > self.current.content_limit {
-                    self.refuse(service::too_large(), buffers, now);
-                }
-                None
-            }
-            Ok(Some(_)) => {
-                let State::Consuming { report, counted } = self.take_state() else { return None };
-                let pause = report.pause;
-                self.state = State::Pausing { report, counted, pause, until: now };
-                None
-            }
-            Ok(None) => self.read(now),
-            Err(error) => {
-                self.refuse(answer_to(error), buffers, now);
-                None
-            }
-        }
-    }
-
-    /// The request is read: hold the answer back for as long as the service asked, then answer.
-    fn pause(&mut self, buffers: &mut Buffers, now: Instant) -> Option<Step> {
-        let State::Pausing { pause, until, .. } = &mut self.state else { return None };
-        if !buffers.output.is_empty() {
-            return Some(Step::Write);
-        }
-        match std::mem::replace(pause, Pause::None) {
-            Pause::Wait(time) => *until = now + time,
-            Pause::Block(time) => return Some(Step::Block(time)),
-            Pause::Burn(time) => return Some(Step::Burn(time)),
-            Pause::None if now < *until => return Some(Step::Wait(*until)),
-            Pause::None => self.report(buffers, now),
-        }
-        None
-    }
-
-    fn report(&mut self, buffers: &mut Buffers, now: Instant) {
-        let State::Pausing { report, counted, .. } = self.take_state() else { return };
-        let (kind, number) = self.identity.worker;
-        let served = Served {
-            origin: self.identity.origin,
-            connection: self.identity.number,
-            requests: self.requests,
-            worker: &format!("{kind} {number}"),
-        };
-        let response = report.answer(counted, &served);
-        self.respond(response, buffers, now);
-    }
-
     /// The state, to be replaced at once.
-    fn take_state(&mut self) -> State {
+    pub(crate) fn take_state(&mut self) -> State {
         std::mem::replace(&mut self.state, State::Closed)
-    }
-
-    /// Reads what is left of a request that is already answered.
-    fn drain_request(&mut self, buffers: &mut Buffers) -> Option<Step> {
-        let event = self.codec.receive(&mut buffers.input, &mut buffers.fields);
-        let State::Draining { left, until } = &mut self.state else { return None };
-        match event {
-            Ok(Some(Event::Content(content))) if content.len() as u64 <= *left => {
-                *left -= content.len() as u64;
-            }
-            Ok(Some(Event::End)) => self.next_request(),
-            Ok(None) if !self.input_ended => {
-                self.deadline.fix(*until);
-                return Some(Step::Read);
-            }
-            _ => self.linger(),
-        }
-        None
-    }
-
-    /// Sends a complete answer. What is left of the request is planned for by the service, which
-    /// ends the connection where that is much.
-    pub(crate) fn respond(
-        &mut self,
-        response: Response<Body>,
-        buffers: &mut Buffers,
-        now: Instant,
-    ) {
-        let (head, body) = response.into_parts();
-        self.send_head(Response::from_parts(head, ()), Some(body.len()), buffers, now);
-        self.state = State::Sending(body);
-    }
-
-    /// Answers that the request cannot be read to its end, and ends the connection.
-    fn refuse(&mut self, answer: Response<Body>, buffers: &mut Buffers, now: Instant) {
-        self.codec.close_after();
-        self.respond(answer, buffers, now);
-    }
-
-    /// As [`refuse`](Self::refuse) if no head is out; after one, only an end without the last
-    /// chunk tells the truth.
-    fn give_up(
-        &mut self,
-        can_answer: bool,
-        answer: Response<Body>,
-        buffers: &mut Buffers,
-        now: Instant,
-    ) {
-        if can_answer {
-            self.refuse(answer, buffers, now);
-        } else {
-            self.linger();
-        }
-    }
-
-    fn send_head(
-        &mut self,
-        head: Response<()>,
-        length: Option<u64>,
-        buffers: &mut Buffers,
-        now: Instant,
-    ) {
-        let (head, ()) = head.into_parts();
-        self.current.status = head.status;
-        let Context { service, environment, .. } = &*self.context;
-        let stamp = buffers.stamp.at(now, service.backend(), || environment.wall_clock());
-        self.codec.send_head(&head, length, stamp, &mut buffers.output);
-        self.current.announced_close = !self.codec.persists();
-    }
-
-    /// The answer is complete: count it and turn to what comes next.
-    pub(crate) fn finish(&mut self, buffers: &mut Buffers, now: Instant) {
-        self.codec.send_end(&mut buffers.output);
-        let environment = &self.context.environment;
-        environment.answered(
-            self.current.route,
-            self.current.status,
-            now.saturating_duration_since(self.current.began),
-        );
-        let (received, sent) = std::mem::take(&mut self.moved);
-        environment.moved(received, sent);
-        match self.codec.reading() {
-            // A client that was not told goes on; the next answer will tell it.
-            _ if self.current.announced_close || !(self.codec.persists() || self.draining) => {
-                self.linger();
-            }
-            // An empty body ends with its head.
-            Reading::Content if self.codec.content_left() != Some(0) => {
-                self.state = State::Draining { left: DRAIN_AT_MOST, until: now + LINGER };
-            }
-            Reading::Content => self.state = State::Draining { left: 0, until: now },
-            _ => self.next_request(),
-        }
-    }
-
-    fn next_request(&mut self) {
-        self.codec.next_request();
-        self.state = State::Receiving;
-    }
-
-    pub(crate) fn linger(&mut self) {
-        self.state = State::Lingering { half_closed: false };
     }
 
     /// All answers have left: a request that was in flight is not any more.
@@ -537,7 +288,7 @@ impl Session {
     }
 
     /// More must arrive, unless nothing will.
-    fn read(&mut self, now: Instant) -> Option<Step> {
+    pub(crate) fn read(&mut self, now: Instant) -> Option<Step> {
         if self.input_ended {
             self.state = State::Closed;
             return None;
@@ -568,9 +319,4 @@ impl Drop for Session {
         }
         self.context.environment.moved(self.moved.0, self.moved.1);
     }
-}
-
-/// The answer to a request that the codec refuses.
-pub(crate) fn answer_to(error: http1::Error) -> Response<Body> {
-    service::refuse(error.status(), &error.to_string())
 }
