@@ -15,7 +15,8 @@ use session::{Buffers, Failure, Identity, Interest, Relay, Release, Session, Ste
 use crate::{
     pool,
     server::Shared,
-    upstream::{self, Missing, Upstream, Waited},
+    socket::{self, Waited},
+    upstream::{Missing, Upstream},
 };
 
 /// The first bytes of a request are read into memory of this size on the stack, so that a worker
@@ -86,9 +87,8 @@ impl Connection<'_> {
     /// Blocks until something arrives, the deadline passes, or a signal says: look around.
     fn read(&mut self, now: Instant) -> io::Result<()> {
         self.set_patience(self.session.deadline().saturating_duration_since(now))?;
-        let idle = self.session.is_idle();
-        if let Some(idle) = self.buffers.take_if(|buffers| idle && buffers.are_empty()) {
-            self.shared.buffers.give_back(idle);
+        if self.session.is_idle() {
+            self.lend_buffers();
         }
         let read = match &mut self.buffers {
             Some(buffers) => {
@@ -133,7 +133,7 @@ impl Connection<'_> {
 
     /// Blocks until then, or until the client is gone.
     fn pause(&self, until: Instant) -> io::Result<()> {
-        match upstream::wait(&mut [PollFd::new(self.stream, PollFlags::empty())], until)? {
+        match socket::wait(&mut [PollFd::new(self.stream, PollFlags::empty())], until)? {
             Waited::Ready => Err(ErrorKind::ConnectionReset.into()),
             Waited::Late | Waited::Interrupted => Ok(()),
         }
@@ -141,6 +141,7 @@ impl Connection<'_> {
 
     /// Blocks until there is a place for a connection upstream, and then until there is one.
     fn connect(&mut self, reuse: bool, now: Instant) -> io::Result<()> {
+        self.lend_buffers();
         let Some(upstreams) = &self.shared.upstreams else { return Ok(()) };
         let until = self.session.deadline();
         let had = match self.upstream.take() {
@@ -166,6 +167,7 @@ impl Connection<'_> {
         {
             return Ok(());
         }
+        self.lend_buffers();
         let Some(Upstream::Connected(upstream)) = &self.upstream else { return Ok(()) };
         let mut sockets = [
             PollFd::new(self.stream, events(wants.downstream)),
@@ -173,7 +175,7 @@ impl Connection<'_> {
         ];
         // An upstream of which nothing is wanted may have closed, which poll(2) tells for ever.
         let count = if wants.upstream == Interest::default() { 1 } else { 2 };
-        let waited = upstream::wait(&mut sockets[..count], self.session.deadline())?;
+        let waited = socket::wait(&mut sockets[..count], self.session.deadline())?;
         let [downstream, upstream] = sockets.map(|socket| socket.revents());
         if waited == Waited::Late {
             self.timed_out();
@@ -199,7 +201,7 @@ impl Connection<'_> {
     fn read_upstream(&mut self) {
         let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
         let Some(Upstream::Connected(upstream)) = &self.upstream else { return };
-        match upstream::read(upstream.stream(), &mut buffers.upstream_input) {
+        match socket::read(upstream.stream(), &mut buffers.upstream_input) {
             Ok(0) => self.session.upstream_end_of_input(),
             Ok(count) => self.session.upstream_received(count),
             Err(error) if is_passing(&error) => {}
@@ -211,7 +213,7 @@ impl Connection<'_> {
     fn write_upstream(&mut self) -> bool {
         let Some(buffers) = &mut self.buffers else { return false };
         let Some(Upstream::Connected(upstream)) = &self.upstream else { return false };
-        match upstream::write(upstream.stream(), &mut buffers.upstream_output) {
+        match socket::write(upstream.stream(), &mut buffers.upstream_output) {
             Ok(count) => self.session.upstream_sent(count),
             Err(error) if is_passing(&error) => return false,
             Err(_) => self.session.upstream_stopped_reading(),
@@ -221,7 +223,7 @@ impl Connection<'_> {
 
     fn read_downstream(&mut self) -> io::Result<()> {
         let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
-        match upstream::read(self.stream, &mut buffers.input) {
+        match socket::read(self.stream, &mut buffers.input) {
             Ok(0) => self.session.end_of_input(),
             Ok(count) => self.session.received(count),
             Err(error) if is_passing(&error) => {}
@@ -233,12 +235,19 @@ impl Connection<'_> {
     /// Whether that did anything.
     fn write_downstream(&mut self) -> io::Result<bool> {
         let Some(buffers) = &mut self.buffers else { return Ok(false) };
-        match upstream::write(self.stream, &mut buffers.output) {
+        match socket::write(self.stream, &mut buffers.output) {
             Ok(count) => self.session.sent(count),
             Err(error) if is_passing(&error) => return Ok(false),
             Err(error) => return Err(error),
         }
         Ok(true)
+    }
+
+    /// Gives the buffers back while they are empty.
+    fn lend_buffers(&mut self) {
+        if let Some(idle) = self.buffers.take_if(|buffers| buffers.are_empty()) {
+            self.shared.buffers.give_back(idle);
+        }
     }
 
     fn timed_out(&mut self) {

@@ -33,6 +33,7 @@ mod connection;
 mod interrupt;
 mod pool;
 mod server;
+mod socket;
 mod upstream;
 
 use std::process::ExitCode;

@@ -1,24 +1,19 @@
-//! The way upstream: connections that the whole process shares, and a worker that waits for two
-//! sockets at once, in poll(2).
+//! The way upstream: connections that all workers share, and workers that wait for one.
 
 use std::{
     collections::VecDeque,
-    io::{self, IoSlice, Write},
+    io,
     net::TcpStream,
-    os::fd::AsFd,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, Thread},
     time::{Duration, Instant},
 };
 
-use http1::{Input, Output};
 use process::upstream::{self, Idle, Member, Opening};
-use rustix::{
-    event::{PollFd, PollFlags, poll},
-    net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg},
-    time::Timespec,
-};
+use rustix::event::{PollFd, PollFlags};
 use session::Failure;
+
+use crate::socket::{Waited, wait};
 
 /// The owner of the idle connections: one for all workers.
 pub(crate) struct Upstreams {
@@ -223,59 +218,5 @@ impl Connection {
     /// The socket, to wait for.
     pub(crate) fn stream(&self) -> &TcpStream {
         &self.stream
-    }
-}
-
-/// How a wait ended.
-#[derive(PartialEq, Eq)]
-pub(crate) enum Waited {
-    /// With one of the sockets.
-    Ready,
-    /// With the time for it.
-    Late,
-    /// With a signal that says: look around.
-    Interrupted,
-}
-
-/// Blocks until one of the sockets is ready, or until then.
-pub(crate) fn wait(sockets: &mut [PollFd<'_>], until: Instant) -> io::Result<Waited> {
-    let left = until.saturating_duration_since(Instant::now());
-    let left = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
-    match poll(sockets, Some(&left)) {
-        Ok(0) => Ok(Waited::Late),
-        Ok(_) => Ok(Waited::Ready),
-        Err(rustix::io::Errno::INTR) => Ok(Waited::Interrupted),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Reads what has arrived, without waiting for more; how much. `WouldBlock` if nothing has.
-pub(crate) fn read(socket: impl AsFd, input: &mut Input) -> io::Result<usize> {
-    let (count, _) = recv(socket, input.space(), RecvFlags::DONTWAIT)?;
-    input.filled(count);
-    Ok(count)
-}
-
-/// Writes what the kernel takes, without waiting until it takes more; how much. `WouldBlock` if it
-/// takes nothing.
-pub(crate) fn write(socket: impl AsFd, output: &mut Output) -> io::Result<usize> {
-    output.write_to(&mut NoWait(socket))
-}
-
-/// A socket as `Output` wants it, which need not be set to be non-blocking.
-struct NoWait<T>(T);
-
-impl<T: AsFd> Write for NoWait<T> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(send(&self.0, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        Ok(sendmsg(&self.0, slices, &mut SendAncillaryBuffer::default(), flags)?)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
