@@ -146,7 +146,7 @@ impl Connection<'_> {
         let until = self.session.deadline();
         let had = match self.upstream.take() {
             Some(Upstream::Placed(opening)) => upstreams.connect(opening, self.stream, until),
-            _ => upstreams.acquire(reuse, until),
+            _ => upstreams.acquire(reuse, self.stream, until),
         };
         match had {
             Ok(Upstream::Placed(_)) => self.session.connecting(now),

@@ -11,8 +11,9 @@
 //! pool's queue.
 //!
 //! A request that is forwarded keeps its worker, which then has two sockets: it waits in poll(2) for
-//! either, and needs no second thread. For a connection upstream it is parked until another worker
-//! gives one back; all workers share the idle ones, under one lock ([`upstream`]).
+//! either, and needs no second thread. So it does while it waits for a connection upstream: until
+//! another worker gives one up, or its client leaves. All workers share the idle ones, under one lock
+//! ([`upstream`]).
 //!
 //! # What it costs
 //! A kernel thread a connection: its stack's touched pages, its kernel stack, four memory maps, and

@@ -4,16 +4,17 @@ use std::{
     collections::VecDeque,
     io,
     net::TcpStream,
+    os::fd::OwnedFd,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread::{self, Thread},
+    thread,
     time::{Duration, Instant},
 };
 
 use process::upstream::{self, Idle, Member, Opening};
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 use session::Failure;
 
-use crate::socket::{Waited, wait};
+use crate::socket::{self, Waited};
 
 /// The owner of the idle connections: one for all workers.
 pub(crate) struct Upstreams {
@@ -56,9 +57,10 @@ struct Pool {
     next_sweep: Option<Instant>,
 }
 
-/// A worker that is parked until it is given a connection, or a place for one.
+/// A worker that waits until it is given a connection, or a place for one.
 struct Waiter {
-    thread: Thread,
+    /// Rings then: an eventfd, since the worker also waits for its client to leave.
+    bell: Arc<OwnedFd>,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -79,13 +81,18 @@ impl Upstreams {
     }
 
     /// A kept connection if `reuse`, else a place for a new one. Blocks until there is either.
-    pub(crate) fn acquire(&self, reuse: bool, until: Instant) -> Result<Upstream, Missing> {
+    pub(crate) fn acquire(
+        &self,
+        reuse: bool,
+        client: &TcpStream,
+        until: Instant,
+    ) -> Result<Upstream, Missing> {
         loop {
             let mut pool = self.lock();
             let kept = if reuse { pool.idle.take(Instant::now()) } else { None };
             let Some(connection) = kept else {
                 let place = self.member.try_open().map(Upstream::Placed);
-                return place.map_or_else(|| self.wait(pool, reuse, until), Ok);
+                return place.map_or_else(|| self.wait(pool, reuse, client, until), Ok);
             };
             drop(pool);
             if !upstream::stale(&connection.stream) {
@@ -106,7 +113,7 @@ impl Upstreams {
         let connected = upstream::begin_connect(address).and_then(|stream| {
             let mut sockets =
                 [PollFd::new(client, PollFlags::empty()), PollFd::new(&stream, PollFlags::OUT)];
-            while wait(&mut sockets, until)? == Waited::Interrupted {}
+            while socket::wait(&mut sockets, until)? == Waited::Interrupted {}
             let gone = !sockets[0].revents().is_empty();
             Ok((gone, upstream::finish_connect(&stream), stream))
         });
@@ -132,47 +139,49 @@ impl Upstreams {
         let mut pool = self.lock();
         if let Some(waiter) = pool.waiters.pop_front() {
             *waiter.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
-            waiter.thread.unpark();
+            ring(&waiter.bell);
         } else if pool.idle.put(connection, keep_alive, Instant::now()) && pool.is_overdue() {
             self.sooner.notify_one();
         }
     }
 
-    /// Parks the calling worker until it is given a connection or a place. Whether its client is
-    /// still there, it finds out afterwards.
+    /// Blocks until another worker gives up a connection or a place, or the client is gone.
     fn wait(
         &self,
         mut pool: MutexGuard<'_, Pool>,
         reuse: bool,
+        client: &TcpStream,
         until: Instant,
     ) -> Result<Upstream, Missing> {
-        let worker = thread::current();
+        // Where there is no descriptor for a bell, the queue is as good as full.
+        let saturated = || Missing::Failed(Failure::Saturated);
+        let bell = new_bell().map_err(|_| saturated())?;
         let wake = {
-            let worker = worker.clone();
-            move || worker.unpark()
+            let bell = Arc::clone(&bell);
+            move || ring(&bell)
         };
-        let saturated = Missing::Failed(Failure::Saturated);
-        let mut waiting = self.member.try_wait_with(wake).ok_or(saturated)?;
-        let waiter = Arc::new(Waiter { thread: worker, connection: Mutex::default() });
+        let mut waiting = self.member.try_wait_with(wake).ok_or_else(saturated)?;
+        let waiter = Arc::new(Waiter { bell, connection: Mutex::default() });
         if reuse {
             pool.waiters.push_back(Arc::clone(&waiter));
         }
         drop(pool);
-        let place = loop {
-            let place = waiting.place();
-            let left = until.saturating_duration_since(Instant::now());
-            if place.is_some() || waiter.has_connection() || left.is_zero() {
-                break place;
-            }
-            thread::park_timeout(left);
-        };
+        let mut sockets =
+            [PollFd::new(client, PollFlags::empty()), PollFd::new(&waiter.bell, PollFlags::IN)];
+        while matches!(socket::wait(&mut sockets, until), Ok(Waited::Interrupted)) {}
+        let gone = !sockets[0].revents().is_empty();
         // From here on it is given nothing more.
         self.lock().waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
-        if let Some(connection) = waiter.take() {
-            self.upstream.counters().reused();
-            return Ok(Upstream::Connected(connection));
+        let given = waiter.connection.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (given, waiting.place()) {
+            _ if gone => Err(Missing::ClientGone),
+            (Some(connection), _) => {
+                self.upstream.counters().reused();
+                Ok(Upstream::Connected(connection))
+            }
+            (None, Some(opening)) => Ok(Upstream::Placed(opening)),
+            (None, None) => Err(Missing::Late),
         }
-        place.map(Upstream::Placed).ok_or(Missing::Late)
     }
 
     /// Lets idle connections go when their time has come.
@@ -204,14 +213,14 @@ impl Pool {
     }
 }
 
-impl Waiter {
-    fn has_connection(&self) -> bool {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
+/// What rings once, for one waiter.
+fn new_bell() -> io::Result<Arc<OwnedFd>> {
+    Ok(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+}
 
-    fn take(&self) -> Option<Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
+fn ring(bell: &OwnedFd) {
+    // The counter of an eventfd that nobody has read can take a one.
+    let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
 }
 
 impl Connection {
