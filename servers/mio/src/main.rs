@@ -25,10 +25,13 @@
 //! - Time: `mio` has no timers ([`timers`]).
 
 mod connection;
+mod inbox;
 mod reactor;
 mod server;
 mod slots;
+mod socket;
 mod timers;
+mod upstream;
 
 use std::process::ExitCode;
 

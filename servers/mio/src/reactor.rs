@@ -4,21 +4,23 @@
 use std::{
     convert::Infallible,
     io::{self, ErrorKind},
-    net::SocketAddr,
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use mio::{Events, Interest, Poll, Token, Waker, net::TcpStream};
-use process::{Permit, Site};
+use mio::{Events, Poll, Token, event::Event};
+use process::Site;
 use session::{Identity, Pool, Session};
 
 use crate::{
     connection::{Connection, Turn},
-    slots::Slots,
+    inbox::{Inbox, Newcomer},
+    slots::{Side, Slots},
+    socket::Socket,
     timers::{Armed, Timers},
+    upstream::{Upstreams, User},
 };
 
 /// How many events one look at the kernel may bring.
@@ -27,70 +29,43 @@ const EVENTS: usize = 1024;
 /// The event that says: look around.
 const WAKE: Token = Token(usize::MAX);
 
-/// Starts a loop on a thread of its own.
-pub(crate) fn start(site: &Arc<Site>, number: u64) -> io::Result<Handle> {
+/// Starts a loop on a thread of its own; how to reach it.
+pub(crate) fn start(site: &Arc<Site>, number: u64) -> io::Result<Arc<Inbox>> {
     let poll = Poll::new()?;
-    let inbox =
-        Arc::new(Inbox { waker: Waker::new(poll.registry(), WAKE)?, newcomers: Mutex::default() });
-    let reactor = Reactor {
-        number,
-        poll,
-        inbox: Arc::clone(&inbox),
-        connections: Slots::new(),
-        timers: Timers::default(),
-        unfinished: Vec::new(),
-        buffers: Pool::new(site.context.limits),
-        draining: false,
-        site: Arc::clone(site),
-    };
+    let registry = poll.registry().try_clone()?;
+    let inbox = Inbox::new(&registry, WAKE)?;
+    let (site, mail) = (Arc::clone(site), Arc::clone(&inbox));
     thread::Builder::new().name(format!("loop {number}")).spawn(move || {
+        let upstreams = site.upstream.as_ref().map(|upstream| {
+            let inbox = Arc::clone(&mail);
+            // The counter of an eventfd can always take a one.
+            let member = upstream.allowance.join(move || drop(inbox.wake()));
+            Upstreams::new(Arc::clone(upstream), registry, member)
+        });
+        let reactor = Reactor {
+            number,
+            poll,
+            inbox: mail,
+            connections: Slots::new(Side::Downstream),
+            timers: Timers::default(),
+            unfinished: Vec::new(),
+            shared: Shared { buffers: Pool::new(site.context.limits), upstreams },
+            draining: false,
+            site,
+        };
         let Err(error) = reactor.run();
         tracing::error!(number, %error, "cannot poll");
         // Without its loop, a connection would hang for ever.
         std::process::abort()
     })?;
-    Ok(Handle(inbox))
+    Ok(inbox)
 }
 
-/// How the acceptor reaches a loop.
-pub(crate) struct Handle(Arc<Inbox>);
-
-struct Inbox {
-    waker: Waker,
-    /// As many as have a permit at most.
-    newcomers: Mutex<Vec<Newcomer>>,
-}
-
-/// A connection that its loop does not know yet.
-pub(crate) struct Newcomer {
-    pub(crate) stream: TcpStream,
-    pub(crate) origin: SocketAddr,
-    pub(crate) permit: Permit,
-}
-
-impl Handle {
-    /// Makes a connection this loop's own.
-    pub(crate) fn hand_over(&self, newcomer: Newcomer) -> io::Result<()> {
-        let mut newcomers = self.0.lock();
-        newcomers.push(newcomer);
-        // Whoever put the first one there has woken the loop.
-        if newcomers.len() > 1 { Ok(()) } else { self.wake() }
-    }
-
-    /// Has the loop look around.
-    pub(crate) fn wake(&self) -> io::Result<()> {
-        self.0.waker.wake()
-    }
-}
-
-impl Inbox {
-    fn lock(&self) -> MutexGuard<'_, Vec<Newcomer>> {
-        self.newcomers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take(&self) -> Vec<Newcomer> {
-        std::mem::take(&mut *self.lock())
-    }
+/// What the connections of a loop share.
+pub(crate) struct Shared {
+    pub(crate) buffers: Pool,
+    /// With `--upstream`.
+    pub(crate) upstreams: Option<Upstreams>,
 }
 
 struct Reactor {
@@ -102,7 +77,7 @@ struct Reactor {
     timers: Timers,
     /// Whose turn ended before they had to wait.
     unfinished: Vec<Token>,
-    buffers: Pool,
+    shared: Shared,
     /// Whether the connections have been told that the process is on its way out.
     draining: bool,
 }
@@ -124,13 +99,14 @@ impl Reactor {
             }
             self.drain();
             for event in &events {
-                match event.token() {
-                    WAKE => self.look_around(),
-                    token => self.turn(token, |connection, pool| connection.on_ready(event, pool)),
-                }
+                self.note(event);
+            }
+            for event in &events {
+                self.dispatch(event);
             }
             self.go_on();
             self.expire();
+            self.hand_over();
         }
     }
 
@@ -139,13 +115,67 @@ impl Reactor {
         if !self.unfinished.is_empty() {
             return Some(Duration::ZERO);
         }
-        self.timers.next().map(|at| at.saturating_duration_since(Instant::now()))
+        let expiry = self.shared.upstreams.as_ref().and_then(Upstreams::next_expiry);
+        let next = self.timers.next().into_iter().chain(expiry).min();
+        next.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Takes in newcomers.
+    /// Remembers what an event says of the upstream, so that no handler acts on what was true before
+    /// the look at the kernel.
+    fn note(&mut self, event: &Event) {
+        let Some(upstreams) = &mut self.shared.upstreams else { return };
+        match upstreams.user(event.token()) {
+            Some(User::Nobody) => upstreams.on_idle(event),
+            Some(User::Client(client)) => {
+                if let Some(slot) = self.connections.get_mut(client) {
+                    slot.connection.on_upstream(event);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Gives a turn to whom an event concerns.
+    fn dispatch(&mut self, event: &Event) {
+        let token = event.token();
+        let upstreams = self.shared.upstreams.as_ref();
+        match Side::of(token) {
+            _ if token == WAKE => self.look_around(),
+            Side::Downstream => {
+                self.turn(token, |connection, shared| connection.on_ready(event, shared));
+            }
+            Side::Upstream => {
+                if let Some(User::Client(client)) = upstreams.and_then(|all| all.user(token)) {
+                    self.turn(client, Connection::advance);
+                }
+            }
+        }
+    }
+
+    /// Takes in newcomers, and looks at what there is upstream for this loop's requests and what
+    /// others ask of it.
     fn look_around(&mut self) {
         for newcomer in self.inbox.take() {
             self.welcome(newcomer);
+        }
+        if let Some(upstreams) = &mut self.shared.upstreams {
+            upstreams.give_way();
+        }
+        let first = |shared: &Shared| shared.upstreams.as_ref().and_then(Upstreams::first_waiter);
+        while let Some(client) = first(&self.shared) {
+            self.turn(client, Connection::advance);
+            if first(&self.shared) == Some(client) {
+                // Places are granted in this order.
+                break;
+            }
+        }
+    }
+
+    /// Brings connections upstream to those who have waited for them.
+    fn hand_over(&mut self) {
+        let next = |shared: &mut Shared| shared.upstreams.as_mut().and_then(Upstreams::next_handed);
+        while let Some((client, upstream)) = next(&mut self.shared) {
+            self.turn(client, |connection, shared| connection.on_handed(upstream, shared));
         }
     }
 
@@ -163,20 +193,18 @@ impl Reactor {
 
     /// Finds a place for a connection, or turns it away. What has arrived for it already, the
     /// kernel tells next.
-    fn welcome(&mut self, Newcomer { mut stream, origin, permit }: Newcomer) {
+    fn welcome(&mut self, Newcomer { stream, origin, permit }: Newcomer) {
         let (now, number) = (Instant::now(), permit.number());
-        let token = self.connections.next_token();
-        let (registry, interest) = (self.poll.registry(), Interest::READABLE | Interest::WRITABLE);
-        let prepared = process::listener::prepare(&stream);
-        if let Err(error) = prepared.and_then(|()| registry.register(&mut stream, token, interest))
-        {
+        let (token, mut socket) = (self.connections.next_token(), Socket::new(stream));
+        let prepared = process::listener::prepare(&socket);
+        if let Err(error) = prepared.and_then(|()| socket.register(self.poll.registry(), token)) {
             tracing::debug!(number, %error, "cannot serve a connection");
             drop(permit);
-            return self.site.doorman.refuse(stream);
+            return self.site.doorman.refuse(socket.into_stream());
         }
         let identity = Identity { origin, number, worker: ("loop", self.number) };
         let session = Session::new(Arc::clone(&self.site.context), identity, now);
-        let mut connection = Connection::new(stream, session, permit);
+        let mut connection = Connection::new(token, socket, session, permit);
         if self.draining {
             connection.on_drain(now);
         }
@@ -201,8 +229,11 @@ impl Reactor {
         while let Some(token) = self.timers.pop(now) {
             if let Some(slot) = self.connections.get_mut(token) {
                 slot.armed = Armed::default();
-                self.turn(token, |connection, pool| connection.on_deadline(now, pool));
+                self.turn(token, |connection, shared| connection.on_deadline(now, shared));
             }
+        }
+        if let Some(upstreams) = &mut self.shared.upstreams {
+            upstreams.expire(now);
         }
     }
 
@@ -210,11 +241,11 @@ impl Reactor {
     fn turn(
         &mut self,
         token: Token,
-        handler: impl FnOnce(&mut Connection, &Pool) -> io::Result<Turn>,
+        handler: impl FnOnce(&mut Connection, &mut Shared) -> io::Result<Turn>,
     ) {
         let Some(slot) = self.connections.get_mut(token) else { return };
         let connection = &mut slot.connection;
-        let turn = AssertUnwindSafe(|| handler(connection, &self.buffers));
+        let turn = AssertUnwindSafe(|| handler(connection, &mut self.shared));
         match panic::catch_unwind(turn) {
             Ok(Ok(Turn::Waiting)) => {
                 return self.timers.arm(token, &mut slot.armed, slot.connection.deadline());
@@ -232,6 +263,9 @@ impl Reactor {
             Ok(Ok(Turn::Over)) | Err(_) => {}
         }
         self.timers.disarm(token, &mut slot.armed);
+        if let Some(upstreams) = &mut self.shared.upstreams {
+            upstreams.forget(token);
+        }
         self.connections.remove(token);
     }
 }

@@ -15,7 +15,10 @@ use mio::{
 };
 use process::{Outcome, Pressure, Site};
 
-use crate::reactor::{self, Handle, Newcomer};
+use crate::{
+    inbox::{Inbox, Newcomer},
+    reactor,
+};
 
 /// What the acceptor waits for.
 const CLIENT: Token = Token(0);
@@ -24,7 +27,7 @@ const SHUTDOWN: Token = Token(1);
 /// What the acceptor shares with whoever tells it to end.
 struct Shared {
     site: Arc<Site>,
-    loops: Vec<Handle>,
+    loops: Vec<Arc<Inbox>>,
     shutdown: Waker,
 }
 
@@ -82,8 +85,8 @@ fn admit(
     };
     pressure.relieve();
     let turn = permit.number() % shared.loops.len() as u64;
-    let handle = &shared.loops[usize::try_from(turn)?];
-    handle.hand_over(Newcomer { stream, origin, permit }).context("cannot wake an event loop")
+    let inbox = &shared.loops[usize::try_from(turn)?];
+    inbox.hand_over(Newcomer { stream, origin, permit }).context("cannot wake an event loop")
 }
 
 /// Waits until every connection has closed, or the time for that is over.
@@ -106,8 +109,8 @@ impl Shared {
     fn wake_all(&self) {
         // The counter of an eventfd can always take a one.
         let _ = self.shutdown.wake();
-        for handle in &self.loops {
-            let _ = handle.wake();
+        for inbox in &self.loops {
+            let _ = inbox.wake();
         }
     }
 }

@@ -1,0 +1,304 @@
+//! The way upstream: connections that a loop keeps to itself, and how a request comes by one, a
+//! piece at a time.
+//!
+//! A connection is registered from its first moment to its last, and its token leads to whoever
+//! uses it. One that nobody uses has nothing to say but that it is of no more use, so that any
+//! arrival on it is its end. The loop notes all that a look at the kernel has brought about the
+//! upstream before it acts on any of it. So an idle connection has neither been closed nor failed
+//! before the request came that takes it, as far as the kernel knows, and recv(2) need not be asked
+//! again. What happens in the microseconds until the request is written, no check can tell; for
+//! that, there is the second attempt.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    io::{self, ErrorKind},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mio::{Registry, Token, event::Event, net::TcpStream};
+use process::upstream::{self, Idle, Member, Opening, Waiting};
+use session::Failure;
+
+use crate::{
+    slots::{Side, Slots},
+    socket::Socket,
+};
+
+/// The owner of the idle connections: one for each loop.
+pub(crate) struct Upstreams {
+    upstream: Arc<upstream::Upstream>,
+    registry: Registry,
+    member: Member,
+    idle: Idle<Box<Connection>>,
+    users: Users,
+    /// Who waits for a place, the longest-waiting first.
+    waiters: VecDeque<Waiter>,
+    /// Connections for those who have waited, to be fetched by the loop.
+    handed: VecDeque<(Token, Box<Connection>)>,
+}
+
+/// What a request has of an upstream.
+pub(crate) enum Upstream {
+    /// A number in the queue for a place.
+    Waiting(Box<Waiting>),
+    /// A connection in the making.
+    Connecting(Box<Connection>),
+    /// A connection.
+    Connected(Box<Connection>),
+}
+
+/// How far a request has come with that.
+pub(crate) enum Progress {
+    /// No further: it must wait.
+    None,
+    /// To a place for a connection, which is being made.
+    Connecting,
+    /// To a connection.
+    Connected { reused: bool },
+    /// To an end.
+    Failed(Failure),
+}
+
+/// One connection upstream. The socket is closed before its place is free.
+pub(crate) struct Connection {
+    pub(crate) socket: Socket,
+    address: SocketAddr,
+    entry: Entry,
+    _opening: Opening,
+}
+
+/// Whom an event on a connection upstream concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum User {
+    /// The loop alone.
+    Nobody,
+    /// The client's connection of this token.
+    Client(Token),
+}
+
+type Users = Rc<RefCell<Slots<User>>>;
+
+/// A place among the users, left on drop.
+struct Entry {
+    users: Users,
+    token: Token,
+}
+
+struct Waiter {
+    client: Token,
+    /// Whether a connection that is kept would do.
+    reuse: bool,
+}
+
+impl Upstreams {
+    /// None open yet.
+    pub(crate) fn new(
+        upstream: Arc<upstream::Upstream>,
+        registry: Registry,
+        member: Member,
+    ) -> Self {
+        Self {
+            idle: upstream.idle(),
+            upstream,
+            registry,
+            member,
+            users: Rc::new(RefCell::new(Slots::new(Side::Upstream))),
+            waiters: VecDeque::new(),
+            handed: VecDeque::new(),
+        }
+    }
+
+    /// Brings `client`'s request as far as it comes without waiting.
+    pub(crate) fn connect(
+        &mut self,
+        upstream: &mut Option<Upstream>,
+        reuse: bool,
+        client: Token,
+        now: Instant,
+    ) -> Progress {
+        match upstream {
+            None => self.acquire(upstream, reuse, client, now),
+            Some(Upstream::Waiting(waiting)) => match waiting.place() {
+                Some(opening) => {
+                    self.forget(client);
+                    self.begin(upstream, opening, client, now)
+                }
+                None => Progress::None,
+            },
+            Some(Upstream::Connecting(connection)) if connection.socket.can_write() => {
+                self.finish(upstream, now)
+            }
+            Some(Upstream::Connecting(_) | Upstream::Connected(_)) => Progress::None,
+        }
+    }
+
+    /// Gives a connection to the next who waits, or keeps it; or closes it, if its place is wanted.
+    pub(crate) fn give_back(
+        &mut self,
+        mut connection: Box<Connection>,
+        keep_alive: Option<Duration>,
+        now: Instant,
+    ) {
+        if !connection.socket.is_silent() || self.member.is_asked() {
+            return;
+        }
+        if let Some(next) = self.waiters.iter().position(|waiter| waiter.reuse) {
+            if let Some(waiter) = self.waiters.remove(next) {
+                connection.entry.set(User::Client(waiter.client));
+                self.upstream.counters().reused();
+                self.handed.push_back((waiter.client, connection));
+            }
+        } else if self.waiters.is_empty() {
+            connection.entry.set(User::Nobody);
+            self.idle.put(connection, keep_alive, now);
+            self.idle.give_way(&self.member);
+        }
+    }
+
+    /// A connection given back, and the client whose request it is for.
+    pub(crate) fn next_handed(&mut self) -> Option<(Token, Box<Connection>)> {
+        self.handed.pop_front()
+    }
+
+    /// The client whose request has waited longest for a place: it gets the first.
+    pub(crate) fn first_waiter(&self) -> Option<Token> {
+        self.waiters.front().map(|waiter| waiter.client)
+    }
+
+    /// A client's request waits no more.
+    pub(crate) fn forget(&mut self, client: Token) {
+        self.waiters.retain(|waiter| waiter.client != client);
+    }
+
+    /// Whom an event on this connection concerns, if it is still there.
+    pub(crate) fn user(&self, token: Token) -> Option<User> {
+        self.users.borrow_mut().get_mut(token).copied()
+    }
+
+    /// The kernel tells of a change on a connection that nobody uses.
+    pub(crate) fn on_idle(&mut self, event: &Event) {
+        // That there is room to write is no news.
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.idle.retain(|connection| connection.entry.token != event.token());
+        }
+    }
+
+    /// Other loops may have asked for connections that this one does not need.
+    pub(crate) fn give_way(&mut self) {
+        self.idle.give_way(&self.member);
+    }
+
+    /// When an idle connection must go.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.idle.next_expiry()
+    }
+
+    /// Lets idle connections go whose time is over.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        self.idle.expire(now);
+    }
+
+    /// A kept connection if `reuse`, else a place, else a number in the queue.
+    fn acquire(
+        &mut self,
+        upstream: &mut Option<Upstream>,
+        reuse: bool,
+        client: Token,
+        now: Instant,
+    ) -> Progress {
+        if reuse && let Some(connection) = self.idle.take(now) {
+            connection.entry.set(User::Client(client));
+            self.upstream.counters().reused();
+            *upstream = Some(Upstream::Connected(connection));
+            return Progress::Connected { reused: true };
+        }
+        let mut place = self.member.try_open();
+        // Who can't use a connection that is kept can use its place.
+        while place.is_none() && self.idle.drop_oldest() {
+            place = self.member.try_open();
+        }
+        if let Some(opening) = place {
+            return self.begin(upstream, opening, client, now);
+        }
+        let Some(waiting) = self.member.try_wait() else {
+            return Progress::Failed(Failure::Saturated);
+        };
+        self.waiters.push_back(Waiter { client, reuse });
+        *upstream = Some(Upstream::Waiting(Box::new(waiting)));
+        Progress::None
+    }
+
+    /// Begins to connect.
+    fn begin(
+        &mut self,
+        upstream: &mut Option<Upstream>,
+        opening: Opening,
+        client: Token,
+        now: Instant,
+    ) -> Progress {
+        let address = self.upstream.destination.address();
+        match self.dial(address, opening, client) {
+            Ok(connection) => {
+                *upstream = Some(Upstream::Connecting(Box::new(connection)));
+                Progress::Connecting
+            }
+            Err(error) => self.fail(address, &error, now),
+        }
+    }
+
+    fn dial(&self, address: SocketAddr, opening: Opening, client: Token) -> io::Result<Connection> {
+        let stream = TcpStream::from_std(upstream::begin_connect(address)?);
+        let entry = Entry::new(&self.users, User::Client(client));
+        let mut socket = Socket::new(stream);
+        socket.register(&self.registry, entry.token)?;
+        Ok(Connection { socket, address, entry, _opening: opening })
+    }
+
+    /// The connect has ended, one way or the other.
+    fn finish(&mut self, upstream: &mut Option<Upstream>, now: Instant) -> Progress {
+        let Some(Upstream::Connecting(connection)) = upstream.take() else { return Progress::None };
+        match upstream::finish_connect(&connection.socket) {
+            Ok(()) => {
+                self.upstream.counters().connected();
+                *upstream = Some(Upstream::Connected(connection));
+                Progress::Connected { reused: false }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                *upstream = Some(Upstream::Connecting(connection));
+                Progress::None
+            }
+            Err(error) => self.fail(connection.address, &error, now),
+        }
+    }
+
+    fn fail(&self, address: SocketAddr, error: &io::Error, now: Instant) -> Progress {
+        tracing::debug!(%address, %error, "cannot connect upstream");
+        self.upstream.destination.failed(address, now);
+        Progress::Failed(Failure::Unreachable)
+    }
+}
+
+impl Entry {
+    fn new(users: &Users, user: User) -> Self {
+        let mut slots = users.borrow_mut();
+        let token = slots.next_token();
+        slots.insert(user);
+        Self { users: Rc::clone(users), token }
+    }
+
+    fn set(&self, user: User) {
+        if let Some(entry) = self.users.borrow_mut().get_mut(self.token) {
+            *entry = user;
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.users.borrow_mut().remove(self.token);
+    }
+}
