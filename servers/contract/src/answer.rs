@@ -130,10 +130,9 @@ impl Answer {
             .any(|option| option.trim().eq_ignore_ascii_case("close"))
     }
 
-    /// What holds of every answer that a server makes itself: who made it, and when.
+    /// `Date` must be there, as it is to be written, and say now.
     #[track_caller]
-    pub(crate) fn signed(&self) -> &Self {
-        self.field("server", &format!("five-ways/{}", self.evidence.backend().name()));
+    pub fn dated_now(&self) -> &Self {
         let date = self.value("date");
         let when = httpdate::parse_http_date(date).unwrap_or(SystemTime::UNIX_EPOCH);
         let distance =
@@ -142,6 +141,12 @@ impl Answer {
             format!("Date {date:?} is no IMF-fixdate")
         })
         .check(distance < Duration::from_mins(1), || format!("Date {date:?} is not now"))
+    }
+
+    /// What holds of every answer that a server makes itself: who made it, and when.
+    #[track_caller]
+    pub(crate) fn signed(&self) -> &Self {
+        self.field("server", &format!("five-ways/{}", self.evidence.backend().name())).dated_now()
     }
 
     /// What holds of every answer that was passed on: through whom, and made when.

@@ -77,11 +77,7 @@ impl Client {
     /// Reads the final answer to a request with `method`.
     #[track_caller]
     pub fn answer_to(&mut self, method: &str) -> Answer {
-        let head = self.head();
-        if head.status < 200 {
-            self.fail("an interim answer where a final one was due");
-        }
-        let answer = self.body_of(head, method);
+        let answer = self.answer_of(method);
         answer.signed();
         answer
     }
@@ -95,10 +91,19 @@ impl Client {
     /// Reads the final answer to a request with `method`, made by an upstream.
     #[track_caller]
     pub fn relayed_to(&mut self, method: &str) -> Answer {
-        let head = self.head();
-        let answer = self.body_of(head, method);
+        let answer = self.answer_of(method);
         answer.passed_on();
         answer
+    }
+
+    /// Reads the final answer to a request with `method`, made by anyone.
+    #[track_caller]
+    pub fn answer_of(&mut self, method: &str) -> Answer {
+        let head = self.head();
+        if head.status < 200 {
+            self.fail("an interim answer where a final one was due");
+        }
+        self.body_of(head, method)
     }
 
     /// Reads an answer that must say that it is the last, and the end of the connection after it.
