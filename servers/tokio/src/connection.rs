@@ -2,24 +2,27 @@
 //! says, and yields while it waits.
 
 use std::{
-    cell::Cell,
     future::poll_fn,
-    io::{self, ErrorKind, IoSlice, Write},
+    io::{self, ErrorKind},
     net::SocketAddr,
-    pin::Pin,
+    pin::pin,
     sync::Arc,
     task::{Context, Poll, ready},
     thread,
     time::Instant,
 };
 
-use session::{Buffers, Failure, Identity, Session, Step};
-use tokio::{
-    io::{AsyncRead, AsyncWriteExt, ReadBuf},
-    net::TcpStream,
-};
+use session::{Buffers, Failure, Identity, Relay, Release, Session, Step};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::{alarm::Alarm, server::Shared};
+use crate::{
+    alarm::Alarm,
+    buffers,
+    gone::Gone,
+    server::Shared,
+    socket::{is_passing, poll_read, write},
+    upstream::{self, Upstream},
+};
 
 /// Serves a connection until it closes.
 pub(crate) async fn serve(
@@ -38,7 +41,9 @@ struct Connection {
     session: Session,
     /// Borrowed while something is in flight.
     buffers: Option<Box<Buffers>>,
+    upstream: Option<Upstream<upstream::Connection>>,
     alarm: Alarm,
+    gone: Gone,
     /// Whether the session knows that the process is on its way out.
     draining: bool,
 }
@@ -47,7 +52,16 @@ impl Connection {
     fn new(shared: Arc<Shared>, stream: TcpStream, origin: SocketAddr, number: u64) -> Self {
         let identity = Identity { origin, number, worker: ("task", number) };
         let session = Session::new(shared.site.context.clone(), identity, Instant::now());
-        Self { shared, stream, session, buffers: None, alarm: Alarm::new(), draining: false }
+        Self {
+            shared,
+            stream,
+            session,
+            buffers: None,
+            upstream: None,
+            alarm: Alarm::new(),
+            gone: Gone::default(),
+            draining: false,
+        }
     }
 
     async fn run(&mut self) -> io::Result<()> {
@@ -57,11 +71,11 @@ impl Connection {
                 self.draining = true;
                 self.session.drain(now);
             }
-            let buffers = self.buffers.get_or_insert_with(|| borrow(&self.shared));
+            let buffers = self.buffers.get_or_insert_with(|| buffers::borrow(&self.shared.buffers));
             match self.session.step(buffers, now) {
                 Step::Read => self.read(now).await?,
                 Step::Write => self.write().await?,
-                Step::Wait(_) => poll_fn(|cx| self.poll_deadline(cx, Instant::now())).await,
+                Step::Wait(_) => self.pause().await?,
                 Step::Block(time) => thread::sleep(time),
                 Step::Burn(time) => process::burn(time),
                 Step::HalfClose => self.stream.shutdown().await?,
@@ -70,17 +84,17 @@ impl Connection {
                     process::listener::abort(&self.stream)?;
                     return Ok(());
                 }
-                Step::Connect { .. } => self.session.upstream_failed(Failure::Unreachable),
-                Step::Relay(_) | Step::Release(_) => {}
+                Step::Connect { reuse } => self.connect(reuse, now).await?,
+                Step::Relay(wants) => self.relay(wants, now).await?,
+                Step::Release(release) => self.release(release),
             }
         }
     }
 
     /// Yields until something arrives, the deadline passes, or the drain says: look around.
     async fn read(&mut self, now: Instant) -> io::Result<()> {
-        if let Some(idle) = self.buffers.take_if(|buffers| buffers.are_empty()) {
-            give_back(&self.shared, idle);
-        }
+        self.gone.rest();
+        self.lend_buffers();
         let mut now = Some(now);
         let read = poll_fn(|cx| match self.poll_read(cx) {
             Poll::Ready(read) => Poll::Ready(read),
@@ -93,11 +107,9 @@ impl Connection {
             }
         });
         match read.await {
-            Ok(0) => self.session.end_of_input(),
-            Ok(count) => self.session.received(count),
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.timed_out(),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            read => self.received(read?),
         }
         Ok(())
     }
@@ -105,13 +117,79 @@ impl Connection {
     /// Writes at once, for there is nearly always room; yields where there is none.
     async fn write(&mut self) -> io::Result<()> {
         let Some(buffers) = &mut self.buffers else { return Ok(()) };
-        match buffers.output.write_to(&mut Writer(&self.stream)) {
+        match write(&self.stream, &mut buffers.output) {
             Ok(count) => self.session.sent(count),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait_for_room().await?,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if is_passing(&error) => self.wait_for_room().await?,
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Yields until the deadline passes, or the client is gone.
+    async fn pause(&mut self) -> io::Result<()> {
+        poll_fn(|cx| match self.gone.poll(&self.stream, cx) {
+            Poll::Ready(()) => Poll::Ready(Err(ErrorKind::ConnectionReset.into())),
+            Poll::Pending => self.poll_deadline(cx, Instant::now()).map(Ok),
+        })
+        .await
+    }
+
+    /// Yields until there is a place for a connection upstream, and then until there is one.
+    async fn connect(&mut self, reuse: bool, now: Instant) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let Some(upstreams) = &shared.upstreams else { return Ok(()) };
+        let had = match self.upstream.take() {
+            // Boxed, for a task holds room for all that it will ever wait for.
+            Some(Upstream::Placed(opening)) => {
+                let connected = Box::pin(upstreams.connect(opening));
+                self.in_time(connected).await?.map(|made| made.map(Upstream::Connected))
+            }
+            _ => self.in_time(upstreams.acquire(reuse)).await?,
+        };
+        match had {
+            Some(Ok(had)) => {
+                match had {
+                    Upstream::Placed(_) => self.session.connecting(now),
+                    Upstream::Connected(_) => self.session.connected(reuse),
+                }
+                self.upstream = Some(had);
+            }
+            Some(Err(failure)) => self.session.upstream_failed(failure),
+            None => self.timed_out(),
+        }
+        Ok(())
+    }
+
+    /// Yields until either socket is ready for what is wanted of it, and does that. A write need
+    /// not wait: there is nearly always room.
+    async fn relay(&mut self, wants: Relay, now: Instant) -> io::Result<()> {
+        if wants.upstream.write && self.write_upstream()
+            || wants.downstream.write && self.write_downstream()?
+        {
+            return Ok(());
+        }
+        self.lend_buffers();
+        let mut now = Some(now);
+        poll_fn(|cx| match self.poll_relay(cx, wants) {
+            Poll::Ready(done) => Poll::Ready(done),
+            Poll::Pending => {
+                let now = now.take().unwrap_or_else(Instant::now);
+                ready!(self.poll_deadline(cx, now));
+                self.timed_out();
+                Poll::Ready(Ok(()))
+            }
+        })
+        .await
+    }
+
+    fn release(&mut self, release: Release) {
+        self.gone.rest();
+        let upstream = self.upstream.take();
+        if let (Release::Keep(keep_alive), Some(Upstream::Connected(connection)), Some(upstreams)) =
+            (release, upstream, &self.shared.upstreams)
+        {
+            upstreams.give_back(connection, keep_alive);
+        }
     }
 
     /// Yields until the kernel takes bytes again, or has not taken any for too long.
@@ -129,13 +207,102 @@ impl Connection {
     /// Waits for readiness without a buffer, and borrows one then.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         ready!(self.stream.poll_read_ready(cx))?;
-        let buffers = self.buffers.get_or_insert_with(|| borrow(&self.shared));
-        let mut space = ReadBuf::new(buffers.input.space());
-        // Where this fills less than the space, tokio knows that there is no more, and asks epoll.
-        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
-        let count = space.filled().len();
-        buffers.input.filled(count);
-        Poll::Ready(Ok(count))
+        let buffers = self.buffers.get_or_insert_with(|| buffers::borrow(&self.shared.buffers));
+        poll_read(&mut self.stream, &mut buffers.input, cx)
+    }
+
+    fn poll_relay(&mut self, cx: &mut Context<'_>, wants: Relay) -> Poll<io::Result<()>> {
+        let Some(Upstream::Connected(upstream)) = &mut self.upstream else {
+            return Poll::Ready(Ok(()));
+        };
+        if wants.upstream.write && upstream.stream.poll_write_ready(cx).is_ready()
+            || wants.downstream.write && self.stream.poll_write_ready(cx).is_ready()
+        {
+            // The next step writes.
+            return Poll::Ready(Ok(()));
+        }
+        if wants.upstream.read
+            && let Poll::Ready(read) = self.poll_read_upstream(cx)
+        {
+            self.upstream_received(read.ok());
+            return Poll::Ready(Ok(()));
+        }
+        if wants.downstream.read {
+            let read = ready!(self.poll_read(cx))?;
+            self.received(read);
+            return Poll::Ready(Ok(()));
+        }
+        self.gone.poll(&self.stream, cx).map(|()| Err(ErrorKind::ConnectionReset.into()))
+    }
+
+    /// As [`poll_read`](Self::poll_read).
+    fn poll_read_upstream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Some(Upstream::Connected(upstream)) = &mut self.upstream else {
+            return Poll::Pending;
+        };
+        ready!(upstream.stream.poll_read_ready(cx))?;
+        let buffers = self.buffers.get_or_insert_with(|| buffers::borrow(&self.shared.buffers));
+        poll_read(&mut upstream.stream, &mut buffers.upstream_input, cx)
+    }
+
+    /// Waits for `future` until the deadline, for which it is `None`, or until the client is gone.
+    async fn in_time<T>(&mut self, future: impl Future<Output = T>) -> io::Result<Option<T>> {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(Some(output)));
+            }
+            if self.gone.poll(&self.stream, cx).is_ready() {
+                return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+            }
+            self.poll_deadline(cx, Instant::now()).map(|()| Ok(None))
+        })
+        .await
+    }
+
+    fn received(&mut self, count: usize) {
+        match count {
+            0 => self.session.end_of_input(),
+            count => self.session.received(count),
+        }
+    }
+
+    fn upstream_received(&mut self, read: Option<usize>) {
+        match read {
+            Some(0) => self.session.upstream_end_of_input(),
+            Some(count) => self.session.upstream_received(count),
+            None => self.session.upstream_failed(Failure::Closed),
+        }
+    }
+
+    /// Whether that did anything.
+    fn write_upstream(&mut self) -> bool {
+        let Some(buffers) = &mut self.buffers else { return false };
+        let Some(Upstream::Connected(upstream)) = &self.upstream else { return false };
+        match write(&upstream.stream, &mut buffers.upstream_output) {
+            Ok(count) => self.session.upstream_sent(count),
+            Err(error) if is_passing(&error) => return false,
+            Err(_) => self.session.upstream_stopped_reading(),
+        }
+        true
+    }
+
+    /// Whether that did anything.
+    fn write_downstream(&mut self) -> io::Result<bool> {
+        let Some(buffers) = &mut self.buffers else { return Ok(false) };
+        match write(&self.stream, &mut buffers.output) {
+            Ok(count) => self.session.sent(count),
+            Err(error) if is_passing(&error) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    /// Gives buffers back that are empty, for as long as the connection waits.
+    fn lend_buffers(&mut self) {
+        if let Some(idle) = self.buffers.take_if(|buffers| buffers.are_empty()) {
+            buffers::give_back(&self.shared.buffers, idle);
+        }
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
@@ -143,7 +310,7 @@ impl Connection {
     }
 
     fn timed_out(&mut self) {
-        let buffers = self.buffers.get_or_insert_with(|| borrow(&self.shared));
+        let buffers = self.buffers.get_or_insert_with(|| buffers::borrow(&self.shared.buffers));
         self.session.timed_out(buffers, Instant::now());
     }
 }
@@ -153,39 +320,5 @@ impl Drop for Connection {
         if let Some(buffers) = self.buffers.take() {
             self.shared.buffers.give_back(buffers);
         }
-    }
-}
-
-thread_local! {
-    /// The buffers that a worker used last. It nearly always wants them next, and need not ask the
-    /// other workers for that.
-    static AT_HAND: Cell<Option<Box<Buffers>>> = const { Cell::new(None) };
-}
-
-fn borrow(shared: &Shared) -> Box<Buffers> {
-    AT_HAND.take().unwrap_or_else(|| shared.buffers.borrow())
-}
-
-/// Gives back buffers that are empty.
-fn give_back(shared: &Shared, buffers: Box<Buffers>) {
-    if let Some(others) = AT_HAND.replace(Some(buffers)) {
-        shared.buffers.give_back(others);
-    }
-}
-
-/// A socket as `Output` wants it: what would have to wait fails instead.
-struct Writer<'a>(&'a TcpStream);
-
-impl Write for Writer<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(slices)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -28,12 +28,16 @@
 
 mod alarm;
 mod body;
+mod buffers;
 mod connection;
 mod deadlines;
 mod exchange;
+mod gone;
 mod handler;
 mod hyper_connection;
 mod server;
+mod socket;
+mod upstream;
 
 use std::process::ExitCode;
 
@@ -53,7 +57,7 @@ struct Extra {
     codec: Codec,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Codec {
     /// hyper, as people deploy it.
     Hyper,

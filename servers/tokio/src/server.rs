@@ -23,12 +23,17 @@ use tokio::{
     time::{sleep, timeout_at},
 };
 
-use crate::{Codec, connection, hyper_connection};
+use crate::{
+    Codec, connection, hyper_connection,
+    upstream::{Connection, Upstreams},
+};
 
 /// What the acceptor and all tasks share.
 pub(crate) struct Shared {
     pub(crate) site: Site,
     pub(crate) buffers: session::Pool,
+    /// With `--upstream`, for `--codec http1`.
+    pub(crate) upstreams: Option<Upstreams<Connection>>,
     pub(crate) hyper: http1::Builder,
     codec: Codec,
     /// Wakes every task once: the process is on its way out.
@@ -44,7 +49,9 @@ pub(crate) fn run(site: Site, codec: Codec) -> anyhow::Result<Outcome> {
     let wake = Arc::clone(&drain);
     site.on_shutdown(move || wake.notify_waiters())?;
     let runtime = runtime(site.workers).context("cannot start the runtime")?;
+    let http1 = site.upstream.as_ref().filter(|_| codec == Codec::Http1);
     let shared = Arc::new(Shared {
+        upstreams: http1.map(Upstreams::new),
         buffers: session::Pool::new(site.context.limits),
         hyper: hyper_connection::builder(&site),
         codec,
@@ -53,6 +60,7 @@ pub(crate) fn run(site: Site, codec: Codec) -> anyhow::Result<Outcome> {
     });
     let outcome = runtime.block_on(async {
         let (alive, closed) = mpsc::channel(1);
+        spawn_sweeper(&shared);
         shared.site.announce()?;
         accept(&shared, &alive).await?;
         drop(alive);
@@ -62,6 +70,16 @@ pub(crate) fn run(site: Site, codec: Codec) -> anyhow::Result<Outcome> {
     // A worker that blocks on purpose is not waited for.
     runtime.shutdown_background();
     outcome
+}
+
+/// Spawns the task that lets idle connections upstream go.
+fn spawn_sweeper(shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        if let Some(upstreams) = &shared.upstreams {
+            upstreams.sweep().await;
+        }
+    });
 }
 
 /// Accepts until the process is told to end, and then what the backlog holds.

@@ -1,0 +1,54 @@
+//! A socket as the session's buffers want it.
+
+use std::{
+    io::{self, ErrorKind, IoSlice, Write},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http1::{Input, Output};
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    net::TcpStream,
+};
+
+/// Reads what has arrived; how much.
+pub(crate) fn poll_read(
+    stream: &mut TcpStream,
+    input: &mut Input,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut space = ReadBuf::new(input.space());
+    // Where this fills less than the space, tokio knows that there is no more, and asks epoll.
+    ready!(Pin::new(stream).poll_read(cx, &mut space))?;
+    let count = space.filled().len();
+    input.filled(count);
+    Poll::Ready(Ok(count))
+}
+
+/// Writes what the kernel takes now; how much. `WouldBlock` if it takes nothing.
+pub(crate) fn write(stream: &TcpStream, output: &mut Output) -> io::Result<usize> {
+    output.write_to(&mut Writer(stream))
+}
+
+/// Whether the socket is as good as before.
+pub(crate) fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+/// A socket as `Output` wants it: what would have to wait fails instead.
+struct Writer<'a>(&'a TcpStream);
+
+impl Write for Writer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
