@@ -5,48 +5,14 @@ import os
 import statistics
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import measures
+from contenders import CONNECTIONS, CONTENDERS, Contender
 from programs import CannotStart, Server
+from report import beside, complain, head, verdict
 
-FLOOR = ["target/release/loadtest", "floor"]
-PEERS = "loadtest/peers/target/release"
-CONNECTIONS = (64, 1024)
 HELD = 10_000
 ECHO_MEBIBYTES = 1024
-
-
-@dataclass
-class Contender:
-    """A server, the program it is compared with, and what its figures should not exceed."""
-
-    name: str
-    server: list[str]
-    peer: list[str]
-    ratio: float  # CPU per request, the server's over the peer's
-    kib: float  # PSS for each held connection
-
-    @property
-    def peer_name(self) -> str:
-        """How the report calls the peer."""
-        return "floor" if self.peer == FLOOR else os.path.basename(self.peer[0])
-
-
-def _contender(name: str, peer: str, ratio: float, kib: float) -> Contender:
-    backend, _, codec = name.partition("/")
-    server = [f"target/release/server-{backend}", *(["--codec", codec] if codec else [])]
-    return Contender(name, server, FLOOR if peer == "floor" else [f"{PEERS}/{peer}"], ratio, kib)
-
-
-CONTENDERS = [
-    _contender("mio", "floor", ratio=1.10, kib=0.75),
-    _contender("tokio", "hyper-hello", ratio=1.10, kib=12),
-    _contender("tokio/http1", "floor", ratio=1.15, kib=2),
-    _contender("may", "may-hello", ratio=1.00, kib=10),
-    _contender("actix", "actix-hello", ratio=1.00, kib=2),
-    _contender("threads", "thread-hello", ratio=1.10, kib=18),
-]
 
 
 def main() -> int:
@@ -109,7 +75,7 @@ def _cpu(options: argparse.Namespace, cpu: int) -> int:
     """CPU per request: server and peer back to back, in an order that turns every round."""
     samples: dict[tuple[str, int], list[tuple[measures.Cpu, measures.Cpu]]] = {}
     failed = 0
-    _head(f"CPU per request, {options.rounds} rounds of {options.seconds} s")
+    head(f"CPU per request, {options.rounds} rounds of {options.seconds} s")
     for number in range(options.rounds):
         print(f"  round {number + 1}", file=sys.stderr, flush=True)
         for contender in options.backends:
@@ -121,7 +87,7 @@ def _cpu(options: argparse.Namespace, cpu: int) -> int:
                         with _start(command, cpu) as server:
                             run[command[0]] = measures.cpu(server, connections, options.seconds)
                 except (CannotStart, measures.Failed) as error:
-                    failed += _complain(contender, error)
+                    failed += complain(contender.name, error)
                     continue
                 pair = (run[contender.server[0]], run[contender.peer[0]])
                 samples.setdefault((contender.name, connections), []).append(pair)
@@ -137,39 +103,34 @@ def _print_ratio(
 ) -> None:
     ratios = [ours.micros / peers.micros for ours, peers in pairs]
     ratio = statistics.median(ratios)
-    each = []
-    for runs in zip(*pairs):
-        micros = statistics.median(run.micros for run in runs)
-        busy = statistics.median(run.utilisation for run in runs)
-        rate = statistics.median(run.rate for run in runs)
-        each.append(f"{micros:5.2f} µs ({rate:7,.0f}/s, core {busy:4.0%})")
-    _verdict(
+    ours, peers = zip(*pairs)
+    verdict(
         f"{contender.name} at {connections}",
         f"{ratio:5.3f} of {contender.peer_name} ({min(ratios):.3f}–{max(ratios):.3f})",
         ratio <= contender.ratio,
         f"{contender.ratio:.2f}",
-        " beside ".join(each),
+        f"{beside(ours)} beside {beside(peers)}",
     )
 
 
 def _memory(options: argparse.Namespace, cpu: int) -> int:
     """Memory and idle CPU of held connections."""
     failed = 0
-    _head(f"{HELD:,} connections, each answered once and then held")
+    head(f"{HELD:,} connections, each answered once and then held")
     for contender in options.backends:
         try:
             with _start(contender.server, cpu) as server:
                 held = measures.held(server, HELD)
         except (CannotStart, measures.Failed) as error:
-            failed += _complain(contender, error)
+            failed += complain(contender.name, error)
             continue
-        _verdict(
+        verdict(
             contender.name,
             f"{held.kib:6.2f} KiB a connection",
             held.kib <= contender.kib,
             f"{contender.kib:g}",
         )
-        _verdict(
+        verdict(
             contender.name,
             f"{held.idle_ticks:3.0f} ticks in {measures.IDLE_SECONDS:g} s of idleness",
             held.idle_ticks == 0,
@@ -181,14 +142,14 @@ def _memory(options: argparse.Namespace, cpu: int) -> int:
 def _echo(options: argparse.Namespace, cpu: int) -> int:
     """Memory growth over a streamed echo, which has no target of its own: it should be flat."""
     failed = 0
-    _head(f"{ECHO_MEBIBYTES:,} MiB streamed through /echo, every byte compared")
+    head(f"{ECHO_MEBIBYTES:,} MiB streamed through /echo, every byte compared")
     for contender in options.backends:
         for chunked in (False, True):
             try:
                 with _start(contender.server, cpu) as server:
                     growth, seconds = measures.echo(server, ECHO_MEBIBYTES, chunked)
             except (CannotStart, measures.Failed) as error:
-                failed += _complain(contender, error)
+                failed += complain(contender.name, error)
                 continue
             framing = "chunked" if chunked else "by length"
             speed = ECHO_MEBIBYTES / seconds
@@ -198,20 +159,6 @@ def _echo(options: argparse.Namespace, cpu: int) -> int:
                 flush=True,
             )
     return failed
-
-
-def _head(text: str) -> None:
-    print(f"\n{text}", flush=True)
-
-
-def _verdict(name: str, figure: str, good: bool, target: str, beside: str = "") -> None:
-    word = "ok  " if good else "over"
-    print(f"  {name:<20} {word} {figure}, target {target}  {beside}".rstrip(), flush=True)
-
-
-def _complain(contender: Contender, error: Exception) -> int:
-    print(f"  {contender.name:<20} FAILED {error}", file=sys.stderr, flush=True)
-    return 1
 
 
 SECTIONS: dict[str, Callable[[argparse.Namespace, int], int]] = {
