@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import threading
 from collections import deque
@@ -20,16 +21,29 @@ class CannotStart(Exception):
 
 
 class Server:
-    """A running server, from its line `address=IP:PORT` to the end of the `with` block."""
+    """A running server, from its line `address=IP:PORT` to the end of the `with` block.
 
-    def __init__(self, command: list[str], cpu: int):
+    One that is handed a `listener`, its own from then on and under the number that it has here,
+    need not say where that listens: whoever connects waits until it accepts, and is reset if it
+    ends. `environment` is what it has beside that of this process.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        cpu: int,
+        listener: socket.socket | None = None,
+        environment: dict[str, str] | None = None,
+    ):
         self.command = command
         self._said: deque[str] = deque(maxlen=20)
-        self._address: tuple[str, int] | None = None
+        self._address: tuple[str, int] | None = listener.getsockname() if listener else None
         self._spoke = threading.Event()
         try:
             self._child = subprocess.Popen(
                 ["taskset", "-c", str(cpu), *command],
+                pass_fds=[listener.fileno()] if listener else [],
+                env=os.environ | (environment or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -38,6 +52,10 @@ class Server:
             )
         except OSError as error:
             raise CannotStart(f"{command[0]}: {error}") from error
+        if listener:
+            # Connections must not wait for a server that has ended.
+            listener.close()
+            self._spoke.set()
         # Read to the end: a server must never wait for somebody to read its log.
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
@@ -46,8 +64,7 @@ class Server:
         self._spoke.wait(START_DEADLINE)
         if self._address is None:
             self.__exit__()
-            said = "\n  ".join(self._said) or "(nothing)"
-            raise CannotStart(f"`{' '.join(self.command)}` named no address; it said:\n  {said}")
+            raise CannotStart(f"`{' '.join(self.command)}` named no address; {self.said()}")
         return self
 
     def __exit__(self, *_) -> None:
@@ -65,12 +82,15 @@ class Server:
         assert self._address is not None, "used before `with`"
         return self._address
 
+    def said(self) -> str:
+        """The end of its log, to stand behind a complaint."""
+        return "it said:\n  " + ("\n  ".join(self._said) or "(nothing)")
+
     def cpu_seconds(self) -> float:
-        """User and system time of all its threads, dead ones too."""
-        stat = self._proc("stat").read_text()
-        # The second field, the name, may hold blanks and brackets.
-        fields = stat[stat.rindex(")") + 2 :].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
+        """User and system time of all its threads, dead ones too, and of its child processes."""
+        pid = self._child.pid
+        children = self._proc(f"task/{pid}/children").read_text().split()
+        return sum(_cpu_ticks(of) for of in [pid, *children]) / TICKS_A_SECOND
 
     def pss_kib(self) -> int:
         """Its memory, shared pages counted by share."""
@@ -97,6 +117,13 @@ class Server:
                 self._address = (found[1], int(found[2]))
                 self._spoke.set()
         self._spoke.set()
+
+
+def _cpu_ticks(pid: int | str) -> int:
+    stat = Path("/proc", str(pid), "stat").read_text()
+    # The second field, the name, may hold blanks and brackets.
+    fields = stat[stat.rindex(")") + 2 :].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def _kib(text: str, field: str) -> int:
