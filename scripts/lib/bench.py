@@ -6,6 +6,7 @@ import statistics
 import sys
 from collections.abc import Callable
 
+import forwarding
 import measures
 from contenders import CONNECTIONS, CONTENDERS, Contender
 from programs import CannotStart, Server
@@ -30,7 +31,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--rounds", type=_positive, default=3, help="of CPU pairs (default: 3)")
+    parser.add_argument("--rounds", type=_positive, default=3, help="of CPU figures (default: 3)")
     parser.add_argument("--seconds", type=_positive, default=4, help="of each run (default: 4)")
     parser.add_argument("--only", choices=list(SECTIONS), help="one of the measures")
     names = ",".join(contender.name for contender in CONTENDERS)
@@ -163,6 +164,7 @@ def _echo(options: argparse.Namespace, cpu: int) -> int:
 
 SECTIONS: dict[str, Callable[[argparse.Namespace, int], int]] = {
     "cpu": _cpu,
+    "proxy": forwarding.compare,
     "memory": _memory,
     "echo": _echo,
 }

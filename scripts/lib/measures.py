@@ -1,14 +1,16 @@
-"""The three measures: CPU per request, held connections, a streamed echo."""
+"""The four measures: CPU per request, the same of a proxy, held connections, a streamed echo."""
 
 import http.client
 import os
 import re
 import socket
 import subprocess
+import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from programs import Server
 
@@ -20,6 +22,8 @@ ASKED_AT_ONCE = 100
 SETTLE_SECONDS = 1.0
 IDLE_SECONDS = 3.0
 BLOCK = os.urandom(1 << 20)
+# What `loadtest floor --bytes 1024` answers.
+CANNED = bytes(at % 251 for at in range(1024))
 
 
 class Failed(Exception):
@@ -43,15 +47,33 @@ class Held:
     idle_ticks: float  # CPU time in which nobody asked anything
 
 
-def cpu(server: Server, connections: int, seconds: int) -> Cpu:
+def cpu(server: Server, connections: int, seconds: int, path: str = "/echo") -> Cpu:
     """CPU time of the server for each request of a saturating closed loop."""
     # What goes wrong here goes wrong again where it counts.
     with suppress(Failed):
-        _wrk(server, connections, WARM_UP_SECONDS)
+        _wrk(server, connections, WARM_UP_SECONDS, path)
     before, start = server.cpu_seconds(), time.monotonic()
-    requests = _wrk(server, connections, seconds)
+    requests = _wrk(server, connections, seconds, path)
     used, took = server.cpu_seconds() - before, time.monotonic() - start
     return Cpu(micros=used / requests * 1e6, utilisation=used / took, rate=requests / took)
+
+
+def forwarded(
+    server: Server, upstream: Server, connections: int, seconds: int
+) -> tuple[Cpu, int]:
+    """CPU time of a proxy for each request, and how many upstream connections it had meanwhile."""
+    _check_forwarded(server)
+    counts: list[int] = []
+    midway = threading.Timer(
+        WARM_UP_SECONDS + seconds / 2, lambda: counts.append(_accepted(upstream))
+    )
+    midway.start()
+    try:
+        figures = cpu(server, connections, seconds, "/item")
+    finally:
+        midway.cancel()
+        midway.join()
+    return figures, counts[0]
 
 
 def held(server: Server, connections: int) -> Held:
@@ -94,9 +116,9 @@ def echo(server: Server, mebibytes: int, chunked: bool) -> tuple[int, float]:
         return server.peak_kib() - before, time.monotonic() - start
 
 
-def _wrk(server: Server, connections: int, seconds: int) -> int:
+def _wrk(server: Server, connections: int, seconds: int, path: str) -> int:
     host, port = server.address
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"http://{host}:{port}/echo"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"http://{host}:{port}{path}"]
     said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     requests = re.search(r"(\d+) requests in ", said)
     wrong = re.search(r"Socket errors:.*|Non-2xx.*", said)
@@ -105,6 +127,32 @@ def _wrk(server: Server, connections: int, seconds: int) -> int:
     if wrong:
         raise Failed(f"wrk at {connections} connections: {wrong[0]}")
     return int(requests[1])
+
+
+def _check_forwarded(server: Server) -> None:
+    """One request, whose answer is looked at as wrk looks at none: is it the upstream's?"""
+    client = http.client.HTTPConnection(*server.address, timeout=DEADLINE)
+    with closing(client):
+        try:
+            client.request("GET", "/item")
+            answer = client.getresponse()
+            body = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise Failed(f"no answer: {error or type(error).__name__}; {server.said()}") from error
+    if answer.status != 200:
+        raise Failed(f"the first request was answered {answer.status} {body!r}; {server.said()}")
+    if body != CANNED or answer.headers["Server"] != "floor" or not answer.headers["Via"]:
+        fields = answer.headers.items()
+        raise Failed(f"not the upstream's answer: {fields} and {len(body)} bytes of content")
+
+
+def _accepted(server: Server) -> int:
+    """How many connections clients have to it, as the kernel counts."""
+    host, port = server.address
+    address = int.from_bytes(socket.inet_aton(host), sys.byteorder)
+    lines = Path("/proc/net/tcp").read_text().splitlines()
+    established = [f"{address:08X}:{port:04X}", "01"]
+    return sum(line.split()[1:4:2] == established for line in lines)
 
 
 def _hold(server: Server, streams: list[socket.socket], upto: int) -> None:
