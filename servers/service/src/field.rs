@@ -1,7 +1,10 @@
 //! Fields with a list of members, or with a number.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{self, Entry},
+};
 
 /// The members of a list field, in order, without empty ones (RFC 9110, section 5.6.1). No
 /// attention is paid to quotes: none of the fields asked for here may hold a quoted comma.
@@ -19,20 +22,22 @@ pub(crate) fn list<'a>(
 /// Adds a member to a list field. However many lines there were, one is left: some recipients
 /// read no more than the first (RFC 9110, section 5.3).
 pub(crate) fn append(headers: &mut HeaderMap, name: &HeaderName, member: HeaderValue) {
+    let mut entry = match headers.entry(name) {
+        Entry::Vacant(entry) => {
+            entry.insert(member);
+            return;
+        }
+        Entry::Occupied(entry) => entry,
+    };
     let mut joined = Vec::new();
-    for value in headers.get_all(name).into_iter().filter(|value| !value.is_empty()) {
+    for value in entry.iter().filter(|value| !value.is_empty()) {
         joined.extend_from_slice(value.as_bytes());
         joined.extend_from_slice(b", ");
     }
-    let whole = if joined.is_empty() {
-        Ok(member)
-    } else {
-        joined.extend_from_slice(member.as_bytes());
-        HeaderValue::from_maybe_shared(Bytes::from(joined))
-    };
+    joined.extend_from_slice(member.as_bytes());
     // Values and commas are a value.
-    if let Ok(whole) = whole {
-        headers.insert(name, whole);
+    if let Ok(whole) = HeaderValue::from_maybe_shared(Bytes::from(joined)) {
+        entry.insert(whole);
     }
 }
 

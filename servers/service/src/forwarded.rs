@@ -21,31 +21,51 @@ pub(crate) fn add_via(headers: &mut HeaderMap, received: Version) {
 /// lists are continued, and the host and protocol it names are the original ones.
 pub(crate) fn add_client(headers: &mut HeaderMap, client: SocketAddr, trusted: bool) {
     let address = client.ip().to_canonical();
+    let text = text(address);
     let host = headers.get(header::HOST).filter(|host| !host.is_empty()).cloned();
-    if !trusted {
-        for name in [header::FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
-            headers.remove(name);
+    let element = HeaderValue::try_from(element(address, &text, host.as_ref()));
+    let address = HeaderValue::try_from(text);
+    let proto = HeaderValue::from_static("http");
+    for (name, value) in [(header::FORWARDED, element), (X_FORWARDED_FOR, address)] {
+        match value {
+            Ok(value) if trusted => field::append(headers, &name, value),
+            Ok(value) => drop(headers.insert(name, value)),
+            // Neither an address nor a host that was checked holds what a value may not.
+            Err(_) => drop(headers.remove(name)),
         }
     }
-    if let Ok(element) = HeaderValue::try_from(element(address, host.as_ref())) {
-        field::append(headers, &header::FORWARDED, element);
+    for (name, value) in [(X_FORWARDED_HOST, host), (X_FORWARDED_PROTO, Some(proto))] {
+        match value {
+            Some(value) if trusted => drop(headers.entry(name).or_insert(value)),
+            Some(value) => drop(headers.insert(name, value)),
+            None if trusted => {}
+            None => drop(headers.remove(name)),
+        }
     }
-    if let Ok(address) = HeaderValue::try_from(address.to_string()) {
-        field::append(headers, &X_FORWARDED_FOR, address);
+}
+
+/// An address as it is written, of which every forwarded request needs one.
+fn text(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address else { return address.to_string() };
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for (place, octet) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            text.push('.');
+        }
+        text.push_str(itoa::Buffer::new().format(octet));
     }
-    if let Some(host) = host {
-        headers.entry(X_FORWARDED_HOST).or_insert(host);
-    }
-    headers.entry(X_FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+    text
 }
 
 /// A `forwarded-element` (RFC 7239, section 4). An IPv6 address is bracketed, and both that and
 /// a host with a port are quoted.
-fn element(client: IpAddr, host: Option<&HeaderValue>) -> String {
-    let mut element = match client {
-        IpAddr::V4(address) => format!("for={address}"),
-        IpAddr::V6(address) => format!("for=\"[{address}]\""),
-    };
+fn element(client: IpAddr, text: &str, host: Option<&HeaderValue>) -> String {
+    const ROOM: usize = "for=\"[]\";host=\"\";proto=http".len();
+    let mut element = String::with_capacity(ROOM + text.len() + host.map_or(0, HeaderValue::len));
+    match client {
+        IpAddr::V4(_) => element.extend(["for=", text]),
+        IpAddr::V6(_) => element.extend(["for=\"[", text, "]\""]),
+    }
     if let Some(host) = host.and_then(|host| host.to_str().ok()) {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
         // No host that was checked holds a quote or a backslash.
