@@ -2,7 +2,7 @@
 //! waiting.
 
 use std::{
-    io::{self, ErrorKind, Write},
+    io::{self, ErrorKind},
     pin::Pin,
     rc::Rc,
     task::{self, Poll, ready},
@@ -12,27 +12,29 @@ use std::{
 
 use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Context, Handler};
 use process::Permit;
-use session::{Buffers, Failure, Identity, Session, Step};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-    time::{Sleep, sleep_until},
-};
+use session::{Buffers, Failure, Identity, Relay, Release, Session, Step};
+use tokio::time::{Sleep, sleep_until};
 
 use crate::{
-    messages::{Accepted, Closed, Drain},
+    messages::{Accepted, Closed, Drain, Outcome},
+    socket::{Gone, Socket},
+    upstream::{Progress, Upstream},
     worker::Shared,
 };
 
 /// The actor of a connection, until it closes.
 pub(crate) struct Connection {
     shared: Rc<Shared>,
-    stream: TcpStream,
+    socket: Rc<Socket>,
     session: Session,
     /// The step that is being taken, over several calls if it must wait.
     step: Step,
     /// Borrowed while something is in flight.
     buffers: Option<Box<Buffers>>,
+    /// What a request that is forwarded has of the upstream.
+    upstream: Option<Upstream>,
+    /// Wakes the actor if the client is gone. Made for the first wait for anything else.
+    gone: Option<Gone>,
     /// Goes off at the session's deadline or, since setting it costs something, before.
     alarm: Pin<Box<Sleep>>,
     /// Dropped after the socket: whoever sees its place free can have the descriptor too.
@@ -54,11 +56,13 @@ impl Connection {
         }
         Ok(Self {
             shared: Rc::clone(shared),
-            stream: TcpStream::from_std(stream)?,
+            socket: Socket::watch(stream)?,
             alarm: Box::pin(sleep_until(session.deadline().into())),
             session,
             step: Step::Read,
             buffers: None,
+            upstream: None,
+            gone: None,
             permit,
         })
     }
@@ -66,20 +70,11 @@ impl Connection {
     /// Takes steps until one has to wait, or the connection has closed.
     fn run(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            match self.step {
-                Step::Read => ready!(self.read(task))?,
-                Step::Write => ready!(self.write(task))?,
-                Step::Wait(_) => ready!(self.wait(task)),
-                Step::Block(time) => thread::sleep(time),
-                Step::Burn(time) => process::burn(time),
-                Step::HalfClose => ready!(Pin::new(&mut self.stream).poll_shutdown(task))?,
-                Step::Close => return Poll::Ready(Ok(())),
-                Step::Abort => {
-                    process::listener::abort(&self.stream)?;
-                    return Poll::Ready(Ok(()));
-                }
-                Step::Connect { .. } => self.session.upstream_failed(Failure::Unreachable),
-                Step::Relay(_) | Step::Release(_) => {}
+            if self.take_step(task)?.is_pending() {
+                ready!(self.wait(task))?;
+            }
+            if matches!(self.step, Step::Close | Step::Abort) {
+                return Poll::Ready(Ok(()));
             }
             let now = Instant::now();
             // The message that says so may still be on its way.
@@ -91,46 +86,112 @@ impl Connection {
         }
     }
 
-    /// Reads what has arrived, or waits for it without a buffer.
+    /// Does what can be done now. What can't will wake the actor.
+    fn take_step(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        match self.step {
+            Step::Read => return self.read(task),
+            Step::Write => return self.write(task),
+            Step::Wait(_) => return Poll::Pending,
+            Step::Block(time) => thread::sleep(time),
+            Step::Burn(time) => process::burn(time),
+            Step::HalfClose => self.socket.half_close()?,
+            Step::Close => {}
+            Step::Abort => process::listener::abort(&self.socket)?,
+            Step::Connect { reuse } => return self.connect(reuse, task).map(Ok),
+            Step::Relay(wants) => return self.relay(wants, task),
+            Step::Release(release) => self.release(release),
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads what has arrived, into a buffer that is borrowed then.
     fn read(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {
-        if self.stream.poll_read_ready(task)?.is_pending() {
-            return self.wait(task).map(Ok);
-        }
-        let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
-        let mut space = ReadBuf::new(buffers.input.space());
-        // A read that does not fill the space tells the runtime that there is no more, which
-        // saves the one that would say so.
-        if Pin::new(&mut self.stream).poll_read(task, &mut space)?.is_pending() {
-            return self.wait(task).map(Ok);
-        }
-        match space.filled().len() {
-            0 => self.session.end_of_input(),
-            count => {
+        let Self { shared, socket, session, buffers, .. } = self;
+        let read = socket.poll_read(task, || {
+            buffers.get_or_insert_with(|| shared.buffers.borrow()).input.space()
+        });
+        match (ready!(read)?, buffers) {
+            (0, _) | (_, None) => session.end_of_input(),
+            (count, Some(buffers)) => {
                 buffers.input.filled(count);
-                self.session.received(count);
+                session.received(count);
             }
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Writes what the kernel takes, or waits until it takes more.
+    /// Writes what the kernel takes.
     fn write(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {
-        let Some(buffers) = &mut self.buffers else { return Poll::Ready(Ok(())) };
-        match buffers.output.write_to(&mut Writer { stream: &mut self.stream, task }) {
-            Ok(count) => self.session.sent(count),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                return self.wait(task).map(Ok);
-            }
-            Err(error) => return Poll::Ready(Err(error)),
-        }
+        let Some(Buffers { output, .. }) = self.buffers.as_deref_mut() else {
+            return Poll::Ready(Ok(()));
+        };
+        let write = self.socket.poll_write(task, output.len(), |to| output.write_to(to));
+        self.session.sent(ready!(write)?);
         Poll::Ready(Ok(()))
     }
 
-    /// Returns to the arbiter, to be woken by the socket that was just asked or by the alarm,
-    /// unless the deadline has passed.
-    fn wait(&mut self, task: &mut task::Context<'_>) -> Poll<()> {
+    /// Comes by a place upstream, and then by a connection.
+    fn connect(&mut self, reuse: bool, task: &mut task::Context<'_>) -> Poll<()> {
+        let Self { shared, session, upstream, .. } = self;
+        let Some(upstreams) = &shared.upstreams else { return Poll::Pending };
+        match ready!(upstreams.connect(shared, upstream, reuse, task)) {
+            Progress::Connecting => session.connecting(Instant::now()),
+            Progress::Connected { reused } => session.connected(reused),
+            Progress::Failed(failure) => session.upstream_failed(failure),
+        }
+        Poll::Ready(())
+    }
+
+    /// Asks the peer for what is wanted of the upstream, and does what is wanted of the client's
+    /// socket until the answer comes.
+    fn relay(&mut self, wants: Relay, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        let Self { shared, buffers, upstream, .. } = self;
+        let Some(Upstream::Connected(link)) = upstream else { return Poll::Pending };
+        link.ask(wants, buffers, &shared.buffers);
+        if let Poll::Ready((sent, outcome)) = link.poll_answer(task, buffers, &shared.buffers) {
+            self.exchanged(sent, outcome);
+            return Poll::Ready(Ok(()));
+        }
+        if wants.downstream.write && self.write(task)?.is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        if wants.downstream.read { self.read(task) } else { Poll::Pending }
+    }
+
+    fn release(&mut self, release: Release) {
+        let Some(upstreams) = &self.shared.upstreams else { return };
+        if let (Some(Upstream::Connected(link)), Release::Keep(keep_alive)) =
+            (self.upstream.take(), release)
+        {
+            upstreams.give_back(link, keep_alive);
+        }
+    }
+
+    fn exchanged(&mut self, sent: usize, outcome: Outcome) {
+        let session = &mut self.session;
+        if sent > 0 {
+            session.upstream_sent(sent);
+        }
+        match outcome {
+            Outcome::Written => {}
+            Outcome::Received(count) => session.upstream_received(count),
+            Outcome::Ended => session.upstream_end_of_input(),
+            Outcome::StoppedReading => session.upstream_stopped_reading(),
+            Outcome::Failed => session.upstream_failed(Failure::Closed),
+        }
+    }
+
+    /// Returns to the arbiter, without an empty buffer, to be woken by whatever was just asked or by
+    /// the alarm; unless the deadline has passed, or the client is gone.
+    fn wait(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         if let Some(idle) = self.buffers.take_if(|buffers| buffers.are_empty()) {
             self.shared.buffers.give_back(idle);
+        }
+        if !matches!(self.step, Step::Read | Step::Write) {
+            let gone = self.gone.get_or_insert_with(|| self.socket.gone());
+            if gone.as_mut().poll(task).is_ready() {
+                return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+            }
         }
         let deadline = self.session.deadline();
         if deadline < self.alarm.deadline().into_std() {
@@ -141,7 +202,7 @@ impl Connection {
             let now = Instant::now();
             if deadline <= now {
                 self.timed_out(now);
-                return Poll::Ready(());
+                return Poll::Ready(Ok(()));
             }
             self.alarm.as_mut().reset(deadline.into());
         }
@@ -199,32 +260,5 @@ impl ActorFuture<Connection> for Serving {
         }
         context.stop();
         Poll::Ready(())
-    }
-}
-
-/// The socket to write to: if it would block, the actor is woken when it does not.
-struct Writer<'a, 'b> {
-    stream: &'a mut TcpStream,
-    task: &'a mut task::Context<'b>,
-}
-
-impl Write for Writer<'_, '_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        or_would_block(Pin::new(&mut *self.stream).poll_write(self.task, bytes))
-    }
-
-    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        or_would_block(Pin::new(&mut *self.stream).poll_write_vectored(self.task, slices))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn or_would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
-    match poll {
-        Poll::Ready(result) => result,
-        Poll::Pending => Err(ErrorKind::WouldBlock.into()),
     }
 }

@@ -26,8 +26,12 @@
 //! - Supervision: a panic ends its actor, which the arbiter survives; nothing starts it anew.
 
 mod connection;
+mod link;
 mod messages;
+mod peer;
 mod server;
+mod socket;
+mod upstream;
 mod worker;
 
 use std::process::ExitCode;

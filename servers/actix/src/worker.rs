@@ -1,19 +1,29 @@
 //! The actor that starts the connections of its arbiter, and knows their addresses.
 
-use std::{collections::HashMap, io, rc::Rc, sync::Arc};
+use std::{
+    collections::HashMap,
+    io,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{self, Poll},
+};
 
-use actix::{Actor, Addr, Arbiter, AsyncContext, Context, Handler, WeakAddr};
+use actix::{Actor, ActorFuture, Addr, Arbiter, AsyncContext, Context, Handler, WeakAddr};
 use process::Site;
 
 use crate::{
     connection::Connection,
-    messages::{Accepted, Closed, Drain},
+    messages::{Accepted, Asked, Closed, Drain},
+    upstream::Upstreams,
 };
 
 /// What the actors of one arbiter share. It never leaves their thread, and needs no lock.
 pub(crate) struct Shared {
     pub(crate) site: Arc<Site>,
     pub(crate) buffers: session::Pool,
+    /// With `--upstream`.
+    pub(crate) upstreams: Option<Upstreams>,
     pub(crate) worker: WeakAddr<Worker>,
     /// The arbiter's number, from 1.
     pub(crate) number: u64,
@@ -34,7 +44,9 @@ impl Worker {
         Ok(Self::start_in_arbiter(&arbiter.handle(), move |context| {
             let buffers = session::Pool::new(site.context.limits);
             let worker = context.address().downgrade();
-            let shared = Rc::new(Shared { site, buffers, worker, number });
+            let upstreams = site.upstream.as_ref();
+            let upstreams = upstreams.map(|upstream| Upstreams::new(upstream, worker.clone()));
+            let shared = Rc::new(Shared { site, buffers, upstreams, worker, number });
             Self { shared, connections: HashMap::new() }
         }))
     }
@@ -42,6 +54,12 @@ impl Worker {
 
 impl Actor for Worker {
     type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        if self.shared.upstreams.is_some() {
+            context.spawn(Expiring);
+        }
+    }
 }
 
 impl Handler<Accepted> for Worker {
@@ -75,5 +93,34 @@ impl Handler<Drain> for Worker {
             // The only message it ever gets finds room.
             let _ = connection.try_send(Drain);
         }
+    }
+}
+
+impl Handler<Asked> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, _: Asked, _: &mut Context<Self>) {
+        if let Some(upstreams) = &self.shared.upstreams {
+            upstreams.look();
+        }
+    }
+}
+
+/// What the worker does between messages: it drops connections that were idle for too long.
+struct Expiring;
+
+impl ActorFuture<Worker> for Expiring {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        worker: &mut Worker,
+        _: &mut Context<Worker>,
+        task: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        if let Some(upstreams) = &worker.shared.upstreams {
+            upstreams.poll_expiry(task);
+        }
+        Poll::Pending
     }
 }
