@@ -15,6 +15,7 @@ mod limits;
 mod memory;
 mod metrics;
 mod modes;
+mod peers;
 mod persistence;
 mod pressure;
 mod routes;

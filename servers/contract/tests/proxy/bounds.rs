@@ -26,8 +26,9 @@ fn there_are_never_more_connections_than_may_be(backend: Backend) {
     let mut open: Vec<_> = (0..3).map(|_| origin.accept()).collect();
     server.reaches(WAITING, 9);
     assert_eq!(server.metric("http_upstream_connections_open"), 3, "{backend}");
+    origin.nobody_calls();
     for _ in 0..12 {
-        origin.nobody_calls();
+        // One may make way for another, of another worker.
         let at = origin.next_of(&mut open);
         assert!(open.len() <= 3, "{backend}: {} upstream connections", open.len());
         open[at].request();

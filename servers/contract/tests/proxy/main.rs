@@ -16,6 +16,7 @@ mod identity;
 mod interim;
 mod midway;
 mod not_yet;
+mod peers;
 mod requests;
 mod retry;
 mod reuse;
