@@ -20,7 +20,8 @@ use crate::{
     slots::{Side, Slots},
     socket::Socket,
     timers::{Armed, Timers},
-    upstream::{Upstreams, User},
+    upstream::Upstreams,
+    users::User,
 };
 
 /// How many events one look at the kernel may bring.

@@ -2,19 +2,17 @@
 //! piece at a time.
 //!
 //! A connection is registered from its first moment to its last, and its token leads to whoever
-//! uses it. One that nobody uses has nothing to say but that it is of no more use, so that any
-//! arrival on it is its end. The loop notes all that a look at the kernel has brought about the
-//! upstream before it acts on any of it. So an idle connection has neither been closed nor failed
-//! before the request came that takes it, as far as the kernel knows, and recv(2) need not be asked
-//! again. What happens in the microseconds until the request is written, no check can tell; for
-//! that, there is the second attempt.
+//! uses it. One that nobody uses has nothing to say but that it is of no more use, so that whatever
+//! arrives on it is its end. What a look at the kernel brings about upstream connections is noted
+//! before any handler runs: one that had been closed when a request came is not there any more for
+//! that request to take. So none is asked once more, by recv(2), which would be a seventh system call
+//! for each request. A close in the microseconds between that look and the request's departure is
+//! missed, as is one that is still on its way: for those there is the second attempt.
 
 use std::{
-    cell::RefCell,
     collections::VecDeque,
     io::{self, ErrorKind},
     net::SocketAddr,
-    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,8 +22,8 @@ use process::upstream::{self, Idle, Member, Opening, Waiting};
 use session::Failure;
 
 use crate::{
-    slots::{Side, Slots},
     socket::Socket,
+    users::{Entry, User, Users},
 };
 
 /// The owner of the idle connections: one for each loop.
@@ -71,23 +69,6 @@ pub(crate) struct Connection {
     _opening: Opening,
 }
 
-/// Whom an event on a connection upstream concerns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum User {
-    /// The loop alone.
-    Nobody,
-    /// The client's connection of this token.
-    Client(Token),
-}
-
-type Users = Rc<RefCell<Slots<User>>>;
-
-/// A place among the users, left on drop.
-struct Entry {
-    users: Users,
-    token: Token,
-}
-
 struct Waiter {
     client: Token,
     /// Whether a connection that is kept would do.
@@ -106,7 +87,7 @@ impl Upstreams {
             upstream,
             registry,
             member,
-            users: Rc::new(RefCell::new(Slots::new(Side::Upstream))),
+            users: Users::new(),
             waiters: VecDeque::new(),
             handed: VecDeque::new(),
         }
@@ -176,14 +157,14 @@ impl Upstreams {
 
     /// Whom an event on this connection concerns, if it is still there.
     pub(crate) fn user(&self, token: Token) -> Option<User> {
-        self.users.borrow_mut().get_mut(token).copied()
+        self.users.of(token)
     }
 
     /// The kernel tells of a change on a connection that nobody uses.
     pub(crate) fn on_idle(&mut self, event: &Event) {
         // That there is room to write is no news.
         if event.is_readable() || event.is_read_closed() || event.is_error() {
-            self.idle.retain(|connection| connection.entry.token != event.token());
+            self.idle.retain(|connection| connection.entry.token() != event.token());
         }
     }
 
@@ -252,9 +233,9 @@ impl Upstreams {
 
     fn dial(&self, address: SocketAddr, opening: Opening, client: Token) -> io::Result<Connection> {
         let stream = TcpStream::from_std(upstream::begin_connect(address)?);
-        let entry = Entry::new(&self.users, User::Client(client));
+        let entry = self.users.enter(User::Client(client));
         let mut socket = Socket::new(stream);
-        socket.register(&self.registry, entry.token)?;
+        socket.register(&self.registry, entry.token())?;
         Ok(Connection { socket, address, entry, _opening: opening })
     }
 
@@ -279,26 +260,5 @@ impl Upstreams {
         tracing::debug!(%address, %error, "cannot connect upstream");
         self.upstream.destination.failed(address, now);
         Progress::Failed(Failure::Unreachable)
-    }
-}
-
-impl Entry {
-    fn new(users: &Users, user: User) -> Self {
-        let mut slots = users.borrow_mut();
-        let token = slots.next_token();
-        slots.insert(user);
-        Self { users: Rc::clone(users), token }
-    }
-
-    fn set(&self, user: User) {
-        if let Some(entry) = self.users.borrow_mut().get_mut(self.token) {
-            *entry = user;
-        }
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        self.users.borrow_mut().remove(self.token);
     }
 }
