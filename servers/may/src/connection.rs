@@ -11,16 +11,17 @@ use std::{
 
 use may::io::{CoIo, WaitIo};
 use rustix::event::epoll::EventFlags;
-use session::{Buffers, Failure, Identity, Session, Step};
+use session::{Buffers, Failure, Identity, Relay, Release, Session, Step};
 
-use crate::{server::Shared, timers::Timer};
+use crate::{
+    server::Shared,
+    timers::{self, Timer},
+    upstream::{Progress, Upstream, Upstreams},
+    watch::{READABLE, WRITABLE},
+};
 
-/// Events after which a read does not block: bytes, an end or an error.
-const READABLE: EventFlags =
-    EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::HUP).union(EventFlags::ERR);
-
-/// Events after which a write does not block: space or an error.
-const WRITABLE: EventFlags = EventFlags::OUT.union(EventFlags::HUP).union(EventFlags::ERR);
+/// Events after which a client has no more use for an answer: a reset, or a close both ways.
+const GONE: EventFlags = EventFlags::HUP.union(EventFlags::ERR);
 
 /// How many steps a connection may take before the others on its scheduler have their turn.
 const STEPS_A_TURN: u32 = 16;
@@ -44,6 +45,9 @@ struct Connection<'a> {
     session: Session,
     /// Borrowed while something is in flight.
     buffers: Option<Box<Buffers>>,
+    /// Its scheduler's, if anything is to be forwarded.
+    upstreams: Option<&'a Upstreams>,
+    upstream: Option<Upstream>,
     /// What the socket is ready for. It tells only once (`EPOLLET`), so this remembers.
     ready: EventFlags,
     timer: Timer<'a>,
@@ -64,6 +68,7 @@ impl<'a> Connection<'a> {
         let identity = Identity { origin, number, worker: ("coroutine", number) };
         let context = shared.site.context.clone();
         let session = Session::new(context, identity, Instant::now());
+        let scheduler = timers::scheduler_of(events, shared.site.workers);
         let timer = shared.timers.register(session.deadline(), number, events);
         Box::new(Self {
             shared,
@@ -71,6 +76,8 @@ impl<'a> Connection<'a> {
             events,
             session,
             buffers: None,
+            upstreams: shared.upstreams.get(scheduler).map(Arc::as_ref),
+            upstream: None,
             ready: EventFlags::OUT,
             timer,
             steps: 0,
@@ -88,7 +95,7 @@ impl<'a> Connection<'a> {
             match self.session.step(buffers, now) {
                 Step::Read => self.read(now)?,
                 Step::Write => self.write(now)?,
-                Step::Wait(until) => self.yield_until(until, now),
+                Step::Wait(until) => self.pause(until, now)?,
                 Step::Block(time) => thread::sleep(time),
                 Step::Burn(time) => process::burn(time),
                 Step::HalfClose => self.stream.shutdown(Shutdown::Write)?,
@@ -97,17 +104,15 @@ impl<'a> Connection<'a> {
                     process::listener::abort(self.stream)?;
                     return Ok(());
                 }
-                Step::Connect { .. } => self.session.upstream_failed(Failure::Unreachable),
-                Step::Relay(_) | Step::Release(_) => {}
+                Step::Connect { reuse } => self.connect(reuse, now)?,
+                Step::Relay(wants) => self.relay(wants, now)?,
+                Step::Release(release) => self.release(release, now),
             }
         }
     }
 
     /// Yields until something arrives, the deadline passes, or the drain says: look around.
     fn read(&mut self, now: Instant) -> io::Result<()> {
-        if let Some(idle) = self.buffers.take_if(|buffers| buffers.are_empty()) {
-            self.shared.buffers.give_back(idle);
-        }
         if !self.wait(READABLE, now) {
             self.timed_out();
             return Ok(());
@@ -148,6 +153,99 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
+    /// Yields until then, or until the client is gone.
+    fn pause(&mut self, until: Instant, now: Instant) -> io::Result<()> {
+        self.check_client()?;
+        self.yield_until(until, now);
+        Ok(())
+    }
+
+    /// Goes on to a connection upstream, or yields until there is a way.
+    #[inline(never)]
+    fn connect(&mut self, reuse: bool, now: Instant) -> io::Result<()> {
+        self.check_client()?;
+        let Some(upstreams) = self.upstreams else { return Ok(()) };
+        match upstreams.connect(&mut self.upstream, reuse, self.events, now) {
+            Progress::None => self.wait_for_either(now),
+            Progress::Connecting => self.session.connecting(now),
+            Progress::Connected { reused } => self.session.connected(reused),
+            Progress::Failed(failure) => self.session.upstream_failed(failure),
+        }
+        Ok(())
+    }
+
+    /// Does one of the things that are wanted of two sockets, or yields until one can be done.
+    #[inline(never)]
+    fn relay(&mut self, wants: Relay, now: Instant) -> io::Result<()> {
+        self.check_client()?;
+        let Some(Upstream::Connected(connection)) = &self.upstream else { return Ok(()) };
+        let Relay { downstream, upstream } = wants;
+        if upstream.write && connection.socket.is_ready(WRITABLE) {
+            self.write_upstream();
+        } else if downstream.write && self.ready.intersects(WRITABLE) {
+            self.write(now)?;
+        } else if upstream.read && connection.socket.is_ready(READABLE) {
+            self.read_upstream();
+        } else if downstream.read && self.ready.intersects(READABLE) {
+            self.read(now)?;
+        } else {
+            self.wait_for_either(now);
+        }
+        Ok(())
+    }
+
+    /// Parts with the upstream, or with what there is of it.
+    #[inline(never)]
+    fn release(&mut self, release: Release, now: Instant) {
+        let Some(upstreams) = self.upstreams else { return };
+        match (self.upstream.take(), release) {
+            (Some(Upstream::Connected(connection)), Release::Keep(keep_alive)) => {
+                upstreams.give_back(connection, keep_alive, now);
+            }
+            (Some(Upstream::Connecting(connection)), _) => upstreams.give_up(&connection, now),
+            _ => {}
+        }
+    }
+
+    fn read_upstream(&mut self) {
+        let Some(Upstream::Connected(upstream)) = &mut self.upstream else { return };
+        let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
+        match upstream.socket.read(buffers.upstream_input.space()) {
+            Ok(0) => self.session.upstream_end_of_input(),
+            Ok(count) => {
+                buffers.upstream_input.filled(count);
+                self.session.upstream_received(count);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.session.upstream_failed(Failure::Closed),
+        }
+    }
+
+    fn write_upstream(&mut self) {
+        let Some(Upstream::Connected(upstream)) = &mut self.upstream else { return };
+        let Some(buffers) = &mut self.buffers else { return };
+        match buffers.upstream_output.write_to(&mut upstream.socket) {
+            Ok(count) => self.session.upstream_sent(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.session.upstream_stopped_reading(),
+        }
+    }
+
+    /// An error if nobody is there any more to have an answer.
+    fn check_client(&self) -> io::Result<()> {
+        if self.ready.intersects(GONE) { Err(ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+    }
+
+    /// Yields until there is news of either socket, if there is still time.
+    fn wait_for_either(&mut self, now: Instant) {
+        let deadline = self.session.deadline();
+        if now < deadline {
+            self.yield_until(deadline, now);
+        } else {
+            self.timed_out();
+        }
+    }
+
     fn timed_out(&mut self) {
         let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
         self.session.timed_out(buffers, Instant::now());
@@ -171,6 +269,9 @@ impl<'a> Connection<'a> {
 
     /// Yields until something happens on the socket, until `time`, or until the drain.
     fn yield_until(&mut self, time: Instant, now: Instant) {
+        if let Some(idle) = self.buffers.take_if(|buffers| buffers.are_empty()) {
+            self.shared.buffers.give_back(idle);
+        }
         self.timer.set(time, now);
         #[expect(clippy::cast_possible_truncation, reason = "epoll has 32 bits of events")]
         let news = self.events.wait_io() as u32;

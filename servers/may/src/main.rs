@@ -30,8 +30,11 @@
 //! - Idleness: with its feature `io_timeout`, every scheduler wakes up each 10 ms.
 
 mod connection;
+mod queue;
 mod server;
 mod timers;
+mod upstream;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -18,6 +18,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use crate::{
     connection,
     timers::{self, Timers},
+    upstream::Upstreams,
 };
 
 /// A coroutine's stack, which `may` counts in words. The deepest call leaves traces in the zeroes of
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) site: Site,
     pub(crate) buffers: session::Pool,
     pub(crate) timers: Timers,
+    /// One for each scheduler; none if nothing is to be forwarded.
+    pub(crate) upstreams: Vec<Arc<Upstreams>>,
 }
 
 /// Serves until the process is told to end, and every request has ended or was cut.
@@ -43,8 +46,10 @@ pub(crate) fn run(site: Site) -> anyhow::Result<Outcome> {
     let shared = Arc::new(Shared {
         buffers: session::Pool::new(site.context.limits),
         timers: Timers::start(site.workers).context("cannot start the timers")?,
+        upstreams: Upstreams::new(&site).context("cannot watch upstream connections")?,
         site,
     });
+    Upstreams::start(&shared).context("cannot watch upstream connections")?;
     let (wake, to_wake) = (Arc::clone(&shutdown), Arc::clone(&shared));
     shared.site.on_shutdown(move || {
         // The counter of an eventfd that nobody has read can take a one.

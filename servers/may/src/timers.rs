@@ -112,7 +112,7 @@ impl Clock {
         let queue =
             Queue { wakers: BTreeMap::new(), passed: Instant::now(), alarm: None, all: false };
         let clock = Arc::new(Self {
-            alarm: CoIo::new(alarm_of(scheduler, schedulers)?)?,
+            alarm: CoIo::new(on_scheduler(alarm()?, scheduler, schedulers)?)?,
             queue: Mutex::new(queue),
         });
         let running = Arc::clone(&clock);
@@ -187,22 +187,30 @@ impl Queue {
     }
 }
 
+/// A timer of the kernel's.
+fn alarm() -> io::Result<OwnedFd> {
+    Ok(timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?)
+}
+
 /// Which scheduler reads the events of a descriptor: `may` goes by its number.
 pub(crate) fn scheduler_of(events: &impl AsRawFd, schedulers: usize) -> usize {
     usize::try_from(events.as_raw_fd()).unwrap_or_default() % schedulers
 }
 
-/// A timer of the kernel's with a number that has its events read by this scheduler.
-fn alarm_of(scheduler: usize, schedulers: usize) -> io::Result<OwnedFd> {
-    let mut alarm = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
-    while scheduler_of(&alarm, schedulers) != scheduler {
-        alarm = fcntl_dupfd_cloexec(&alarm, alarm.as_raw_fd() + 1)?;
+/// The same file under a number that has its events read by this scheduler.
+pub(crate) fn on_scheduler(
+    mut file: OwnedFd,
+    scheduler: usize,
+    schedulers: usize,
+) -> io::Result<OwnedFd> {
+    while scheduler_of(&file, schedulers) != scheduler {
+        file = fcntl_dupfd_cloexec(&file, file.as_raw_fd() + 1)?;
     }
-    Ok(alarm)
+    Ok(file)
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::{net::TcpListener, sync::mpsc};
 
     use super::*;
@@ -210,7 +218,7 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     /// Runs `test` on a coroutine, with a socket on which nothing ever happens.
-    fn on_coroutine(test: impl FnOnce(&Timers, &CoIo<TcpListener>) + Send + 'static) {
+    pub(crate) fn on_coroutine(test: impl FnOnce(&Timers, &CoIo<TcpListener>) + Send + 'static) {
         let workers = may::config().get_workers();
         let timers = Timers::start(workers).unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -299,7 +307,7 @@ mod tests {
     #[test]
     fn each_scheduler_reads_its_own_alarm() {
         for (scheduler, schedulers) in [(0, 1), (0, 2), (1, 2), (2, 3), (7, 8), (63, 64)] {
-            let alarm = alarm_of(scheduler, schedulers).unwrap();
+            let alarm = on_scheduler(alarm().unwrap(), scheduler, schedulers).unwrap();
             assert_eq!(scheduler_of(&alarm, schedulers), scheduler);
         }
     }
