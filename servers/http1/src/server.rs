@@ -261,7 +261,8 @@ impl Connection {
         if !*begun {
             // One empty line before a request is forgiven (RFC 9112, section 2.2).
             match input.bytes() {
-                [] | [b'\r'] => return Ok(None),
+                [] => return Ok(None),
+                [b'\r'] if !*forgiven => return Ok(None),
                 [b'\r', b'\n', ..] if !*forgiven => {
                     *forgiven = true;
                     input.skip(2);

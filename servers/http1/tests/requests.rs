@@ -132,6 +132,20 @@ fn one_empty_line_is_forgiven_however_it_arrives() {
 }
 
 #[test]
+fn what_follows_the_empty_line_begins_a_request_however_it_arrives() {
+    let mut at_once = Talk::new(b"\r\n\r");
+    assert!(matches!(at_once.next(), Ok(None)));
+    let mut in_pieces = Talk::new(b"\r\n");
+    assert!(matches!(in_pieces.next(), Ok(None)));
+    in_pieces.input.extend(b"\r");
+    assert!(matches!(in_pieces.next(), Ok(None)));
+    for mut talk in [at_once, in_pieces] {
+        assert_eq!(talk.connection.reading(), Reading::Head);
+        assert_eq!(talk.connection.end_of_input(), Err(Error::Incomplete));
+    }
+}
+
+#[test]
 fn later_minor_versions_are_read_as_1_1() {
     let mut talk = Talk::new(b"GET / HTTP/1.9\r\n\r\n");
     assert_eq!(talk.head().version, http::Version::HTTP_11);
