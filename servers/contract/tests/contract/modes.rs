@@ -20,7 +20,7 @@ fn echo_mode_echoes_everything(backend: Backend) {
     client.send("5\r\nhello\r\n0\r\n\r\n").answer().status(200).chunked().body("hello");
 }
 
-/// Forwarding is to come; until then both ways into it say so.
+/// Nothing listens there, as both ways into forwarding must say; `tests/proxy` has the rest.
 fn proxy_mode_forwards_everything(backend: Backend) {
     let upstream = ["--upstream", "http://127.0.0.1:9"];
     let server = Server::start(backend, &[&["--mode", "proxy"][..], &upstream].concat());

@@ -7,7 +7,7 @@
 use contract::Backend;
 
 /// Who may stand behind another in a chain.
-pub(crate) const FORWARDING: &[Backend] = &[];
+pub(crate) const FORWARDING: &[Backend] = &[Backend::Threads, Backend::Mio, Backend::Actix];
 
 macro_rules! on_every_backend {
     ($($test:ident),+ $(,)?) => {$(
@@ -15,13 +15,11 @@ macro_rules! on_every_backend {
             use contract::Backend;
 
             #[test]
-            #[ignore = "threads does not forward yet"]
             fn threads() {
                 super::$test(Backend::Threads);
             }
 
             #[test]
-            #[ignore = "mio does not forward yet"]
             fn mio() {
                 super::$test(Backend::Mio);
             }
@@ -33,7 +31,6 @@ macro_rules! on_every_backend {
             }
 
             #[test]
-            #[ignore = "actix does not forward yet"]
             fn actix() {
                 super::$test(Backend::Actix);
             }
