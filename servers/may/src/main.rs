@@ -11,10 +11,16 @@
 //! ready, or its time has come ([`connection`]); a coroutine on each scheduler keeps the time
 //! ([`timers`]). What a connection borrowed, it gives back before it yields; its stack it keeps.
 //!
+//! A request that is forwarded has a second socket, and a coroutine waits for one descriptor. So one
+//! more coroutine on each scheduler waits for all upstream sockets, by an epoll descriptor that holds
+//! them ([`watch`]), and wakes the connection that has one with news. A scheduler keeps its idle
+//! connections to itself ([`upstream`]), and has those wait that can't have one ([`queue`]).
+//!
 //! # What it costs
 //! A stack a connection: two memory maps, and the pages that were ever touched, one at either end.
 //! A request takes one read and one write, and a share of an `epoll_wait` that tells of many sockets
-//! at once; a switch is a few registers.
+//! at once; a switch is a few registers. Forwarding it takes one more of each, and another share of
+//! an `epoll_wait`, for the descriptor that stands for others; an upstream connection has no stack.
 //!
 //! # What it leaves to you
 //! - The stack's size, for it can't grow ([`server`]). Running over its end ends the process.
