@@ -241,7 +241,10 @@ pub(crate) mod tests {
             let _first = timers.register(first, 1, socket);
             socket.wait_io();
             assert!(Instant::now() >= first);
-            socket.wait_io();
+            // On a busy machine, one wake-up may stand for both.
+            if Instant::now() < second {
+                socket.wait_io();
+            }
             assert!(Instant::now() >= second);
         });
     }
