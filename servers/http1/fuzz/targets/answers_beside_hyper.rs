@@ -1,0 +1,7 @@
+//! What http1 and hyper both read as an answer, they read alike.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: http1_fuzz::Input<'_>| {
+    http1_fuzz::answers_beside_hyper(&input);
+});
