@@ -116,6 +116,15 @@ impl Forward {
         self.content
     }
 
+    /// Says in a head that [`request`](Self::request) has made how its content is delimited, for a
+    /// codec that goes by the head and takes a method to mean that there is none.
+    pub fn announce(&self, head: &mut request::Parts) {
+        if self.content == Content::Chunked {
+            let chunked = HeaderValue::from_static("chunked");
+            head.headers.insert(header::TRANSFER_ENCODING, chunked);
+        }
+    }
+
     /// Whether the client holds its content back until a 100 that is the upstream's to give:
     /// `Expect` is in the forwarded head, and no content is read before that or a final answer.
     #[must_use]
@@ -174,6 +183,12 @@ impl Content {
 #[must_use]
 pub fn announced(headers: &HeaderMap) -> Option<u64> {
     field::content_length(headers)
+}
+
+/// Whether an informational answer asks for the content that a client holds back.
+#[must_use]
+pub fn asks_for_content(status: StatusCode) -> bool {
+    status == StatusCode::CONTINUE
 }
 
 /// How often an OPTIONS request may still be forwarded (RFC 9110, section 7.6.2). In others, the

@@ -1,7 +1,7 @@
 //! The head that comes back.
 
 use http::{Response, Version, response};
-use service::{Mode, announced};
+use service::{Mode, announced, asks_for_content};
 
 use crate::{lines, old, plan, request};
 
@@ -48,6 +48,7 @@ fn informational_answers_are_for_those_who_know_them() {
         let status = status.try_into().unwrap();
         assert_eq!(new.passes_on(status), passes, "{status}");
         assert!(!old.passes_on(status), "{status} to 1.0");
+        assert_eq!(asks_for_content(status), status == 100, "{status}");
     }
     assert!(!new.passes_on(http::StatusCode::OK));
 }

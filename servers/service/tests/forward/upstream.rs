@@ -170,3 +170,23 @@ fn an_expectation_is_forwarded_if_it_is_one() {
         assert_eq!(head.headers.contains_key(header::EXPECT), expects, "{what}");
     }
 }
+
+#[test]
+fn only_chunked_content_is_announced() {
+    for (field, announced) in [
+        (("transfer-encoding", "chunked"), &["transfer-encoding: chunked"][..]),
+        (("content-length", "5"), &[]),
+        (("x-a", "1"), &["x-a: 1"]),
+    ] {
+        let head = request("GET", "/", &[field]);
+        let forward = plan(Mode::Proxy, &head);
+        let mut head = forward.request(head, CLIENT.into());
+        forward.announce(&mut head);
+        for name in
+            ["host", "via", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]
+        {
+            head.headers.remove(name);
+        }
+        assert_eq!(lines(&head.headers), announced);
+    }
+}
