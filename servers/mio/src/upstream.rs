@@ -127,12 +127,11 @@ impl Upstreams {
         if !connection.socket.is_silent() || self.member.is_asked() {
             return;
         }
-        if let Some(next) = self.waiters.iter().position(|waiter| waiter.reuse) {
-            if let Some(waiter) = self.waiters.remove(next) {
-                connection.entry.set(User::Client(waiter.client));
-                self.upstream.counters().reused();
-                self.handed.push_back((waiter.client, connection));
-            }
+        let next = self.waiters.iter().position(|waiter| waiter.reuse);
+        if let Some(Waiter { client, .. }) = next.and_then(|next| self.waiters.remove(next)) {
+            connection.entry.set(User::Client(client));
+            self.upstream.counters().reused();
+            self.handed.push_back((client, connection));
         } else if self.waiters.is_empty() {
             connection.entry.set(User::Nobody);
             self.idle.put(connection, keep_alive, now);
@@ -262,3 +261,6 @@ impl Upstreams {
         Progress::Failed(Failure::Unreachable)
     }
 }
+
+#[cfg(test)]
+mod tests;
