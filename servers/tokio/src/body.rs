@@ -13,7 +13,11 @@ use hyper::body::Incoming;
 use session::Receipt;
 use thiserror::Error;
 
-use crate::{alarm::Alarm, exchange::Exchange};
+use crate::{
+    alarm::Alarm,
+    exchange::Exchange,
+    forward::{self, Forwarded},
+};
 
 /// The content of an answer; it is counted when hyper lets go of it, which it does once it has it
 /// all.
@@ -32,6 +36,8 @@ pub(crate) enum Content {
     Echo(Echo),
     /// From the service, a piece every interval.
     Stream(Box<Stream>),
+    /// From an upstream.
+    Forwarded(Box<Forwarded>),
     /// From nowhere: HEAD asks for none. So long it would be, if that is known.
     Unsent(Option<u64>),
 }
@@ -64,6 +70,8 @@ pub(crate) enum Broken {
     Request(#[from] hyper::Error),
     #[error("the content that was to be echoed is too large")]
     TooLarge,
+    #[error(transparent)]
+    Upstream(#[from] forward::Broken),
 }
 
 impl Answer {
@@ -84,6 +92,9 @@ impl Body for Answer {
             Content::Whole(body) => body.next().map(Ok),
             Content::Echo(echo) => ready!(echo.poll_next(cx)),
             Content::Stream(stream) => ready!(stream.poll_next(cx)).map(Ok),
+            Content::Forwarded(forwarded) => {
+                ready!(forwarded.poll_next(cx)).map(|piece| piece.map_err(Broken::from))
+            }
             Content::Unsent(_) => None,
         };
         if let Some(Err(_)) = piece {
@@ -99,6 +110,7 @@ impl Body for Answer {
             Content::Whole(body) => body.is_empty(),
             Content::Echo(echo) => echo.first.is_none() && echo.rest.is_end_stream(),
             Content::Stream(stream) => stream.begun && stream.pieces.left() == 0,
+            Content::Forwarded(forwarded) => forwarded.is_end_stream(),
             Content::Unsent(length) => *length == Some(0),
         }
     }
@@ -118,6 +130,7 @@ impl Content {
                 echo.rest.size_hint().exact().map(|rest| first + rest)
             }
             Self::Stream(_) => None,
+            Self::Forwarded(forwarded) => forwarded.length(),
             Self::Unsent(length) => *length,
         }
     }

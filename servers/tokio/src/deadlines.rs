@@ -21,14 +21,15 @@ use std::{
 use hyper::rt::{Read, ReadBufCursor, Write};
 use session::{GRACE, LINGER};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
 
-use crate::{alarm::Alarm, exchange::Exchange};
+use crate::{alarm::Alarm, exchange::Exchange, gone::Gone, socket};
 
 /// A socket with deadlines.
+#[expect(clippy::struct_excessive_bools, reason = "four facts, any of which may hold")]
 pub(crate) struct Deadlines {
     stream: TcpStream,
     exchange: Arc<Exchange>,
@@ -40,6 +41,10 @@ pub(crate) struct Deadlines {
     write_until: Option<Instant>,
     /// The requests that had begun when this was last asked to read.
     requests: u64,
+    /// Whether hyper waits for bytes.
+    reads: bool,
+    /// Watches a client of which it does not.
+    gone: Gone,
     draining: bool,
     /// Bytes since they were last reported.
     moved: (u64, u64),
@@ -68,6 +73,8 @@ impl Deadlines {
             read_until: Some(read_until),
             write_until: None,
             requests: 0,
+            reads: false,
+            gone: Gone::default(),
             draining: false,
             moved: (0, 0),
             starved: false,
@@ -80,6 +87,9 @@ impl Deadlines {
     pub(crate) async fn part(mut self) -> io::Result<()> {
         if self.finished {
             return Ok(());
+        }
+        if self.exchange.is_broken() {
+            return process::listener::abort(&self.stream);
         }
         if self.starved {
             let answer = session::too_slow(&self.exchange.shared.site.context, Instant::now());
@@ -186,17 +196,14 @@ impl Read for Deadlines {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
+        buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         this.turn();
-        // SAFETY: tokio's `ReadBuf` writes no uninitialised bytes.
-        let mut space = ReadBuf::uninit(unsafe { buffer.as_mut() });
-        match Pin::new(&mut this.stream).poll_read(cx, &mut space) {
-            Poll::Ready(Ok(())) => {
-                let count = space.filled().len();
-                // SAFETY: so many bytes are filled, and with that initialised.
-                unsafe { buffer.advance(count) };
+        let read = socket::poll_fill(Pin::new(&mut this.stream), cx, buffer);
+        this.reads = read.is_pending();
+        match read {
+            Poll::Ready(Ok(count)) => {
                 this.received(count);
                 Poll::Ready(Ok(()))
             }
@@ -232,10 +239,18 @@ impl Write for Deadlines {
         self.stream.is_write_vectored()
     }
 
-    /// hyper calls this when it has nothing more to write.
-    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.exchange.flushed() {
-            self.report();
+    /// hyper calls this when it has nothing more to write, and whenever it has looked around.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.exchange.flushed() {
+            this.gone.rest();
+            this.report();
+        } else if !this.reads && this.exchange.is_busy() {
+            // Nothing would be heard of a client that is gone.
+            if this.gone.poll(&this.stream, cx).is_ready() {
+                this.finished = true;
+                return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+            }
         }
         Poll::Ready(Ok(()))
     }

@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
     },
     time::Instant,
@@ -14,7 +14,7 @@ use std::{
 
 use session::{Environment, Identity, Receipt};
 
-use crate::server::Shared;
+use crate::{peer::Patience, server::Shared};
 
 /// A connection's requests and answers, one after the other.
 pub(crate) struct Exchange {
@@ -27,6 +27,10 @@ pub(crate) struct Exchange {
     reading: AtomicBool,
     /// Whether the connection has ended, and with it what was not complete.
     over: AtomicBool,
+    /// Whether the client must not take the connection's end for that of its answer.
+    broken: AtomicBool,
+    /// What measures how long an upstream takes: left here by the request before.
+    patience: Mutex<Option<Patience>>,
 }
 
 /// The stages of a request: none, one that is not answered, one whose answer has yet to leave.
@@ -43,6 +47,8 @@ impl Exchange {
             stage: AtomicU8::new(IDLE),
             reading: AtomicBool::new(false),
             over: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
+            patience: Mutex::default(),
         }
     }
 
@@ -69,6 +75,16 @@ impl Exchange {
         }
     }
 
+    /// An answer has broken off that ends with the connection.
+    pub(crate) fn broke_off(&self) {
+        self.broken.store(true, Relaxed);
+    }
+
+    /// Whether the client must not take the connection's end for that of its answer.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Relaxed)
+    }
+
     /// The socket has taken all that hyper had; whether that was the end of an answer.
     pub(crate) fn flushed(&self) -> bool {
         let answered = self.stage.load(Relaxed) == ANSWERED;
@@ -79,12 +95,28 @@ impl Exchange {
         answered
     }
 
+    /// Whether there is a request whose answer is not complete.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.stage.load(Relaxed) == BEGUN
+    }
+
     /// Nothing more will be read or written.
     pub(crate) fn end(&self) {
         self.over.store(true, Relaxed);
         if self.stage.swap(IDLE, Relaxed) != IDLE {
             self.environment().ended();
         }
+    }
+
+    /// What measures how long an upstream takes, for one request.
+    pub(crate) fn borrow_patience(&self) -> Patience {
+        let left = self.patience.lock().unwrap_or_else(PoisonError::into_inner).take();
+        left.unwrap_or_else(Patience::new)
+    }
+
+    /// Leaves it for the next request.
+    pub(crate) fn give_back(&self, patience: Patience) {
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = Some(patience);
     }
 
     /// How many requests there were, the current one included.

@@ -12,9 +12,9 @@ use std::{
     time::Instant,
 };
 
-use http::{HeaderMap, Method, Request, Response, Version};
+use http::{HeaderMap, Method, Request, Response, Version, request};
 use hyper::body::{Body as _, Bytes, Incoming};
-use service::{Action, DRAIN_AT_MOST, Decision, Failure, Pause, Report, Route, Served};
+use service::{Action, DRAIN_AT_MOST, Decision, Pause, Report, Route, Served};
 use session::{Identity, LINGER, Receipt};
 use tokio::time::{sleep, timeout};
 
@@ -25,7 +25,7 @@ use crate::{
 
 /// Answers a request as the service decides.
 pub(crate) fn answer(exchange: &Arc<Exchange>, request: Request<Incoming>) -> Reply {
-    let (current, action, content) = decide(exchange, request);
+    let (current, action, head, content) = decide(exchange, request);
     Reply::Now(Some(match action {
         Action::Respond(response) => {
             current.leave(content);
@@ -36,8 +36,9 @@ pub(crate) fn answer(exchange: &Arc<Exchange>, request: Request<Incoming>) -> Re
         }
         Action::Echo(echo) => return Reply::Later(Box::pin(current.echo(echo, content))),
         Action::Report(report) => return Reply::Later(Box::pin(current.report(report, content))),
-        // Forwarding is to come.
-        Action::Forward(_) => current.refuse(Failure::Unreachable.answer()),
+        Action::Forward(plan) => {
+            return Reply::Later(Box::pin(current.forward(plan, head, content)));
+        }
         Action::Stream(mut stream) => {
             current.leave(content);
             let head = std::mem::take(&mut stream.head);
@@ -68,40 +69,47 @@ impl Future for Reply {
 }
 
 /// What is known of the request in hand.
-struct Current {
-    exchange: Arc<Exchange>,
+pub(crate) struct Current {
+    pub(crate) exchange: Arc<Exchange>,
     route: Route,
     version: Version,
     /// The request's map of fields, empty now.
     fields: HeaderMap,
     /// Whether the head of the answer is all that is wanted.
-    is_head: bool,
+    pub(crate) is_head: bool,
     began: Instant,
     /// The most content that may arrive, in bytes.
-    limit: u64,
+    pub(crate) limit: u64,
     /// Whether the connection ends with this answer.
-    close: bool,
+    pub(crate) close: bool,
 }
 
-/// Asks the service.
-fn decide(exchange: &Arc<Exchange>, request: Request<Incoming>) -> (Current, Action, Incoming) {
+/// Asks the service. The head's fields are of use only to be forwarded.
+fn decide(
+    exchange: &Arc<Exchange>,
+    request: Request<Incoming>,
+) -> (Current, Action, request::Parts, Incoming) {
     let began = Instant::now();
     let (mut head, content) = request.into_parts();
     exchange.begin(!content.is_end_stream());
     let decision = exchange.shared.site.context.service.decide(&head);
     let Decision { route, action, close, content_limit } = decision;
-    head.headers.clear();
+    let mut fields = HeaderMap::new();
+    if !matches!(action, Action::Forward(_)) {
+        fields = std::mem::take(&mut head.headers);
+        fields.clear();
+    }
     let current = Current {
         exchange: Arc::clone(exchange),
         route,
         version: head.version,
-        fields: head.headers,
+        fields,
         is_head: head.method == Method::HEAD,
         began,
         limit: content_limit.unwrap_or(u64::MAX),
         close,
     };
-    (current, action, content)
+    (current, action, head, content)
 }
 
 impl Current {
@@ -150,23 +158,27 @@ impl Current {
     }
 
     /// Answers that the request can't be read to its end.
-    fn refuse(mut self, response: Response<service::Body>) -> Response<Answer> {
+    pub(crate) fn refuse(mut self, response: Response<service::Body>) -> Response<Answer> {
         self.close = true;
         self.respond(response)
     }
 
-    fn respond(self, response: Response<service::Body>) -> Response<Answer> {
+    pub(crate) fn respond(self, response: Response<service::Body>) -> Response<Answer> {
         let (head, body) = response.into_parts();
         self.send(Response::from_parts(head, ()), Content::Whole(body))
     }
 
-    fn send(self, mut head: Response<()>, mut content: Content) -> Response<Answer> {
-        let site = &self.exchange.shared.site;
+    fn send(mut self, mut head: Response<()>, content: Content) -> Response<Answer> {
         if head.headers().is_empty() {
             // hyper keeps an answer's map for the next request, and so none is ever allocated.
-            *head.headers_mut() = self.fields;
+            *head.headers_mut() = std::mem::take(&mut self.fields);
         }
-        site.context.service.sign(&mut head);
+        self.exchange.shared.site.context.service.sign(&mut head);
+        self.pass_on(head, content)
+    }
+
+    /// Sends an answer that says itself who made it.
+    pub(crate) fn pass_on(self, mut head: Response<()>, mut content: Content) -> Response<Answer> {
         if self.is_head {
             content = Content::Unsent(content.length());
         }
@@ -175,7 +187,10 @@ impl Current {
         }
         // Without a length and without chunks, only the end of the connection can end content.
         let until_close = content.length().is_none() && self.version < Version::HTTP_11;
-        if self.close || until_close || site.is_draining() {
+        if let Content::Forwarded(forwarded) = &mut content {
+            forwarded.ends_with_connection(until_close);
+        }
+        if self.close || until_close || self.exchange.shared.site.is_draining() {
             service::close(&mut head);
             // Otherwise hyper adds that an HTTP/1.0 connection stays.
             *head.version_mut() = self.version;
@@ -184,26 +199,33 @@ impl Current {
         head.map(|()| Answer::new(content, self.exchange, receipt))
     }
 
-    /// Has what is left of the content read for nothing, so that another request can follow;
-    /// hyper closes if that takes too long. Where the connection ends anyway, it does so at once.
-    fn leave(&self, mut content: Incoming) {
-        if content.is_end_stream() || self.close || self.exchange.shared.site.is_draining() {
-            return;
+    /// Has what is left of the content read for nothing, so that another request can follow. Where
+    /// the connection ends anyway, it does so at once.
+    pub(crate) fn leave(&self, content: Incoming) {
+        if !self.close {
+            leave(&self.exchange, content);
         }
-        let exchange = Arc::clone(&self.exchange);
-        tokio::spawn(async move {
-            let mut left = DRAIN_AT_MOST;
-            let rest = async {
-                while let Some(Ok(piece)) = next_piece(&mut content).await {
-                    left = left.checked_sub(piece.len() as u64)?;
-                }
-                Some(())
-            };
-            // Whatever came of it, the content is dropped, and hyper sees how far it was read.
-            let _ = timeout(LINGER, rest).await;
-            exchange.content_ended();
-        });
     }
+}
+
+/// Has what is left of the content read for nothing; hyper closes if that takes too long.
+pub(crate) fn leave(exchange: &Arc<Exchange>, mut content: Incoming) {
+    if content.is_end_stream() || exchange.shared.site.is_draining() {
+        return;
+    }
+    let exchange = Arc::clone(exchange);
+    tokio::spawn(async move {
+        let mut left = DRAIN_AT_MOST;
+        let rest = async {
+            while let Some(Ok(piece)) = next_piece(&mut content).await {
+                left = left.checked_sub(piece.len() as u64)?;
+            }
+            Some(())
+        };
+        // Whatever came of it, the content is dropped, and hyper sees how far it was read.
+        let _ = timeout(LINGER, rest).await;
+        exchange.content_ended();
+    });
 }
 
 async fn next_piece(content: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
@@ -211,7 +233,7 @@ async fn next_piece(content: &mut Incoming) -> Option<Result<Bytes, hyper::Error
 }
 
 /// The answer to content that hyper could not read.
-fn why(error: &hyper::Error) -> Response<service::Body> {
+pub(crate) fn why(error: &hyper::Error) -> Response<service::Body> {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
     match cause {
         Some(cause) if cause.kind() == ErrorKind::TimedOut => service::too_slow(),

@@ -3,7 +3,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use hyper::{server::conn::http1::Builder, service::service_fn};
+use hyper::{client, server, service::service_fn};
 use process::Site;
 use session::Identity;
 use thiserror::Error;
@@ -23,15 +23,26 @@ pub(crate) enum Failed {
     Socket(#[from] io::Error),
 }
 
-/// hyper's settings, which are few: the deadlines are the socket's.
-pub(crate) fn builder(site: &Site) -> Builder {
-    let mut builder = Builder::new();
-    builder.half_close(true).header_read_timeout(None).max_header_size(site.options.max_head_bytes);
-    // hyper prepares every head for its own bound faster than for one that it is told.
-    if site.options.max_headers != HYPERS_MAX_HEADERS {
-        builder.max_headers(site.options.max_headers);
+/// hyper's settings, which are few: the deadlines are the sockets'.
+pub(crate) struct Builders {
+    pub(crate) downstream: server::conn::http1::Builder,
+    pub(crate) upstream: client::conn::http1::Builder,
+}
+
+impl Builders {
+    pub(crate) fn new(site: &Site) -> Self {
+        let mut downstream = server::conn::http1::Builder::new();
+        let mut upstream = client::conn::http1::Builder::new();
+        downstream.half_close(true).header_read_timeout(None);
+        downstream.max_header_size(site.options.max_head_bytes);
+        upstream.max_header_size(site.options.max_head_bytes);
+        // hyper prepares every head for its own bound faster than for one that it is told.
+        if site.options.max_headers != HYPERS_MAX_HEADERS {
+            downstream.max_headers(site.options.max_headers);
+            upstream.max_headers(site.options.max_headers);
+        }
+        Self { downstream, upstream }
     }
-    builder
 }
 
 /// Serves a connection until it closes.
@@ -47,7 +58,7 @@ pub(crate) async fn serve(
     let mut connection = {
         let exchange = Arc::clone(&exchange);
         let socket = Deadlines::new(stream, Arc::clone(&exchange));
-        let builder = exchange.shared.hyper.clone();
+        let builder = exchange.shared.hyper.downstream.clone();
         builder.serve_connection(
             socket,
             service_fn(move |request| handler::answer(&exchange, request)),

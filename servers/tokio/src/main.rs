@@ -32,12 +32,16 @@ mod buffers;
 mod connection;
 mod deadlines;
 mod exchange;
+mod forward;
 mod gone;
 mod handler;
 mod hyper_connection;
+mod outgoing;
+mod peer;
 mod server;
 mod socket;
 mod upstream;
+mod wire;
 
 use std::process::ExitCode;
 

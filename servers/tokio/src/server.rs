@@ -13,7 +13,6 @@ use std::{
 };
 
 use anyhow::Context as _;
-use hyper::server::conn::http1;
 use process::{Outcome, Permit, Pressure, Site};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -25,6 +24,7 @@ use tokio::{
 
 use crate::{
     Codec, connection, hyper_connection,
+    peer::Peer,
     upstream::{Connection, Upstreams},
 };
 
@@ -34,7 +34,9 @@ pub(crate) struct Shared {
     pub(crate) buffers: session::Pool,
     /// With `--upstream`, for `--codec http1`.
     pub(crate) upstreams: Option<Upstreams<Connection>>,
-    pub(crate) hyper: http1::Builder,
+    /// With `--upstream`, for hyper.
+    pub(crate) peers: Option<Upstreams<Box<Peer>>>,
+    pub(crate) hyper: hyper_connection::Builders,
     codec: Codec,
     /// Wakes every task once: the process is on its way out.
     drain: Arc<Notify>,
@@ -49,11 +51,12 @@ pub(crate) fn run(site: Site, codec: Codec) -> anyhow::Result<Outcome> {
     let wake = Arc::clone(&drain);
     site.on_shutdown(move || wake.notify_waiters())?;
     let runtime = runtime(site.workers).context("cannot start the runtime")?;
-    let http1 = site.upstream.as_ref().filter(|_| codec == Codec::Http1);
+    let upstream_of = |of| site.upstream.as_ref().filter(|_| codec == of);
     let shared = Arc::new(Shared {
-        upstreams: http1.map(Upstreams::new),
+        upstreams: upstream_of(Codec::Http1).map(Upstreams::new),
+        peers: upstream_of(Codec::Hyper).map(Upstreams::new),
         buffers: session::Pool::new(site.context.limits),
-        hyper: hyper_connection::builder(&site),
+        hyper: hyper_connection::Builders::new(&site),
         codec,
         drain,
         site,
@@ -76,8 +79,10 @@ pub(crate) fn run(site: Site, codec: Codec) -> anyhow::Result<Outcome> {
 fn spawn_sweeper(shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        if let Some(upstreams) = &shared.upstreams {
-            upstreams.sweep().await;
+        match (&shared.upstreams, &shared.peers) {
+            (Some(upstreams), _) => drop(upstreams.sweep().await),
+            (_, Some(peers)) => drop(peers.sweep().await),
+            (None, None) => {}
         }
     });
 }

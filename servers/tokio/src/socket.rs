@@ -1,4 +1,4 @@
-//! A socket as the session's buffers want it.
+//! A socket as buffers want it: the session's, and hyper's.
 
 use std::{
     io::{self, ErrorKind, IoSlice, Write},
@@ -7,6 +7,7 @@ use std::{
 };
 
 use http1::{Input, Output};
+use hyper::rt::ReadBufCursor;
 use tokio::{
     io::{AsyncRead, ReadBuf},
     net::TcpStream,
@@ -23,6 +24,21 @@ pub(crate) fn poll_read(
     ready!(Pin::new(stream).poll_read(cx, &mut space))?;
     let count = space.filled().len();
     input.filled(count);
+    Poll::Ready(Ok(count))
+}
+
+/// As [`poll_read`], into hyper's memory.
+pub(crate) fn poll_fill(
+    stream: Pin<&mut impl AsyncRead>,
+    cx: &mut Context<'_>,
+    mut buffer: ReadBufCursor<'_>,
+) -> Poll<io::Result<usize>> {
+    // SAFETY: tokio's `ReadBuf` writes no uninitialised bytes.
+    let mut space = ReadBuf::uninit(unsafe { buffer.as_mut() });
+    ready!(stream.poll_read(cx, &mut space))?;
+    let count = space.filled().len();
+    // SAFETY: so many bytes are filled, and with that initialised.
+    unsafe { buffer.advance(count) };
     Poll::Ready(Ok(count))
 }
 

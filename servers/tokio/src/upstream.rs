@@ -43,7 +43,6 @@ pub(crate) trait Link: Send {
 /// free.
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
-    #[expect(dead_code, reason = "its drop is what counts")]
     pub(crate) opening: Opening,
 }
 
