@@ -7,7 +7,8 @@
 use contract::Backend;
 
 /// Who may stand behind another in a chain.
-pub(crate) const FORWARDING: &[Backend] = &[Backend::Threads, Backend::Mio, Backend::Actix];
+pub(crate) const FORWARDING: &[Backend] =
+    &[Backend::Threads, Backend::Mio, Backend::May, Backend::Actix];
 
 macro_rules! on_every_backend {
     ($($test:ident),+ $(,)?) => {$(
@@ -25,7 +26,6 @@ macro_rules! on_every_backend {
             }
 
             #[test]
-            #[ignore = "may does not forward yet"]
             fn may() {
                 super::$test(Backend::May);
             }
