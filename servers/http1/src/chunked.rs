@@ -63,7 +63,9 @@ impl Decoder {
             match self.state {
                 State::Size => {
                     let Some(line) = field::line(input.bytes(), LINE_AT_MOST) else {
-                        let is_size = input.bytes().iter().all(u8::is_ascii_hexdigit);
+                        // No more of it, lest the error's name depend on how much has arrived.
+                        let mut begin = input.bytes().iter().take(LINE_AT_MOST);
+                        let is_size = begin.all(u8::is_ascii_hexdigit);
                         let error = if is_size { Error::ChunkSize } else { Error::ChunkExtension };
                         return too_long(input, LINE_AT_MOST, error);
                     };
@@ -269,6 +271,8 @@ mod tests {
         let long = [b"3;".as_slice(), &[b'x'; 300]].concat();
         assert_eq!(decode(&long), Err(Error::ChunkExtension));
         assert_eq!(decode(&[b'0'; LINE_AT_MOST + 3]), Err(Error::ChunkSize));
+        let whole = [&[b'0'; LINE_AT_MOST + 3], &b"\r\n\r\n"[..]].concat();
+        assert_eq!(decode(&whole), Err(Error::ChunkSize));
         let many = b"1;xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\na\r\n".repeat(1000);
         assert_eq!(decode(&many), Err(Error::ChunkExtension));
         let fields = [b"0\r\n".as_slice(), &b"a: b\r\n".repeat(101)].concat();
