@@ -1,5 +1,7 @@
 //! What every request must satisfy, whichever codec read it (RFC 9110 and 9112).
 
+use std::net::Ipv6Addr;
+
 use http::{Method, Response, StatusCode, Version, header, request::Parts, uri::Authority};
 
 use crate::{Body, respond::refuse};
@@ -37,7 +39,19 @@ fn target(head: &Parts) -> Result<(), &'static str> {
                 )
         })
     });
-    if plain { Ok(()) } else { Err("the request target holds a character that must be escaped") }
+    let escaped = uri.path_and_query().is_none_or(|target| escapes(target.as_str().as_bytes()));
+    match (plain, escaped) {
+        (true, true) => Ok(()),
+        (false, _) => Err("the request target holds a character that must be escaped"),
+        (_, false) => Err("a percent sign must be followed by two hexadecimal digits"),
+    }
+}
+
+/// Whether each percent sign begins an escape (RFC 3986, section 2.1).
+fn escapes(target: &[u8]) -> bool {
+    target.split(|byte| *byte == b'%').skip(1).all(|after| {
+        matches!(after, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
+    })
 }
 
 /// Chunked, once, and no other coding (RFC 9112, section 6.1): `hyper` looks at the last only.
@@ -88,14 +102,19 @@ fn is_host_value(value: &[u8]) -> bool {
     }
 }
 
-/// Whether `authority` has one host, no user, and a port that is a number if there is one.
+/// Whether `authority` has one host, no user, and a port that is a number if there is one. Its own
+/// type takes more than that for a host or a port.
 fn is_host(authority: &Authority) -> bool {
     let text = authority.as_str();
-    let rest = &text[authority.host().len().min(text.len())..];
-    !authority.host().is_empty()
+    let host = authority.host();
+    let rest = &text[host.len().min(text.len())..];
+    let is_address = |host: &str| host.parse::<Ipv6Addr>().is_ok();
+    let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    !host.is_empty()
+        && host.strip_prefix('[').is_none_or(|host| host.strip_suffix(']').is_some_and(is_address))
         && !text.contains(['@', ','])
         && match rest.strip_prefix(':') {
-            Some(port) => port.is_empty() || port.parse::<u16>().is_ok(),
+            Some(port) => port.is_empty() || is_number(port) && port.parse::<u16>().is_ok(),
             None => rest.is_empty(),
         }
 }
@@ -122,8 +141,22 @@ mod tests {
             assert_eq!(check("GET", "/", &[good]), Ok(()), "{good:?}");
         }
         for bad in [
-            "a b", "a/b", "a@b", "a:x", "a:65536", "a:99999", "a,b", ":80", "[::1", "http://a",
-            "a?b", "a#b",
+            "a b",
+            "a/b",
+            "a@b",
+            "a:x",
+            "a:65536",
+            "a:99999",
+            "a,b",
+            ":80",
+            "[::1",
+            "http://a",
+            "a?b",
+            "a#b",
+            "[::1]:+80",
+            "[]",
+            "[a.b]",
+            "[::1]a",
         ] {
             assert_eq!(check("GET", "/", &[bad]), Err(StatusCode::BAD_REQUEST), "{bad:?}");
         }
@@ -134,10 +167,18 @@ mod tests {
     #[test]
     fn targets() {
         assert_eq!(check("GET", "http://b/x", &["a"]), Ok(()));
+        assert_eq!(check("GET", "/%41%2f?%20", &["a"]), Ok(()));
         assert_eq!(check("OPTIONS", "*", &["a"]), Ok(()));
-        for (method, target) in
-            [("GET", "*"), ("GET", "a:80"), ("GET", "ftp://a/"), ("GET", "http://u@a/")]
-        {
+        for (method, target) in [
+            ("GET", "*"),
+            ("GET", "a:80"),
+            ("GET", "ftp://a/"),
+            ("GET", "http://u@a/"),
+            ("GET", "http://a:+80/"),
+            ("GET", "/%"),
+            ("GET", "/%4"),
+            ("GET", "/a?%zz"),
+        ] {
             assert_eq!(check(method, target, &["a"]), Err(StatusCode::BAD_REQUEST), "{target}");
         }
         assert_eq!(check("CONNECT", "a:80", &["a"]), Err(StatusCode::NOT_IMPLEMENTED));
