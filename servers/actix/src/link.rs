@@ -148,3 +148,98 @@ fn take_back(
     }
     Some(lent)
 }
+
+#[cfg(test)]
+mod tests {
+    use http1::{Input, Limits, Output, server};
+
+    use super::*;
+
+    fn pool() -> Pool {
+        Pool::new(Limits::default())
+    }
+
+    /// Adds the same few bytes each time.
+    fn fill(output: &mut Output) {
+        let mut input = Input::with_capacity(99);
+        input.extend(
+            b"PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n",
+        );
+        let mut codec = server::Connection::new(Limits::default());
+        codec.receive(&mut input, &mut <_>::default()).expect("a head");
+        codec.send_continue(output);
+    }
+
+    fn is_lent_whole(wants: Interest, fill: impl Fn(&mut Buffers)) -> bool {
+        let mut own = Some(pool().borrow());
+        own.as_deref_mut().into_iter().for_each(fill);
+        lend(wants, &mut own, &pool()).is_some() && own.is_none()
+    }
+
+    #[test]
+    fn buffers_are_lent_whole_if_nothing_else_is_in_them() {
+        assert!(is_lent_whole(WRITE, |buffers| fill(&mut buffers.upstream_output)));
+        assert!(is_lent_whole(BOTH, |buffers| {
+            fill(&mut buffers.upstream_output);
+            buffers.upstream_input.extend(b"x");
+        }));
+        assert!(!is_lent_whole(WRITE, |buffers| {
+            buffers.upstream_input.extend(b"x");
+        }));
+        assert!(!is_lent_whole(READ, |buffers| {
+            buffers.upstream_input.extend(b"x");
+            fill(&mut buffers.upstream_output);
+        }));
+        for other in [
+            |buffers: &mut Buffers| fill(&mut buffers.output),
+            |buffers: &mut Buffers| assert_eq!(buffers.input.extend(b"x"), 1),
+        ] {
+            assert!(!is_lent_whole(BOTH, other));
+        }
+    }
+
+    #[test]
+    fn only_what_has_come_is_lent_to_be_read_into() {
+        let mut own = Some(pool().borrow());
+        assert!(lend(READ, &mut own, &pool()).is_none() && own.is_some());
+    }
+
+    #[test]
+    fn each_direction_is_lent_and_comes_back_by_itself() {
+        let pool = pool();
+        let mut own = Some(pool.borrow());
+        if let Some(buffers) = &mut own {
+            fill(&mut buffers.output);
+            fill(&mut buffers.upstream_output);
+            buffers.upstream_input.extend(b"half a head");
+        }
+        let write = lend(WRITE, &mut own, &pool).expect("an output");
+        let read = lend(READ, &mut own, &pool).expect("an input");
+        assert!(write.upstream_input.is_empty() && read.upstream_output.is_empty());
+        assert!(own.as_ref().is_some_and(|own| own.upstream_output.is_empty()));
+        assert!(take_back(READ, read, &mut own, &pool).is_none());
+        assert!(take_back(WRITE, write, &mut own, &pool).is_none());
+        let own = own.expect("they were never lent whole");
+        assert_eq!(own.upstream_input.bytes(), b"half a head");
+        assert!(!own.upstream_output.is_empty() && !own.output.is_empty());
+    }
+
+    #[test]
+    fn what_was_lent_goes_before_what_came_after() {
+        let pool = pool();
+        let mut own = Some(pool.borrow());
+        if let Some(buffers) = &mut own {
+            fill(&mut buffers.output);
+            fill(&mut buffers.upstream_output);
+        }
+        let lent = lend(WRITE, &mut own, &pool).expect("an output");
+        let written_in_part = lent.upstream_output.len();
+        own.as_deref_mut().into_iter().for_each(|own| {
+            fill(&mut own.upstream_output);
+            fill(&mut own.upstream_output);
+        });
+        let first = take_back(WRITE, lent, &mut own, &pool).expect("it is not all written");
+        assert_eq!(first.upstream_output.len(), written_in_part);
+        assert_eq!(own.map(|own| own.upstream_output.len()), Some(2 * written_in_part));
+    }
+}

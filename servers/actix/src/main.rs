@@ -29,6 +29,7 @@ mod connection;
 mod link;
 mod messages;
 mod peer;
+mod queue;
 mod server;
 mod socket;
 mod upstream;

@@ -154,7 +154,7 @@ impl Actor for Peer {
             }
         }
         if let Some(upstreams) = &self.shared.upstreams {
-            upstreams.ring();
+            upstreams.closing();
         }
     }
 }

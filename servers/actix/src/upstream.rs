@@ -5,22 +5,18 @@
 //! that is kept without a message.
 
 use std::{
-    cell::{Cell, RefCell},
-    collections::VecDeque,
+    cell::RefCell,
     io,
     net::SocketAddr,
     pin::Pin,
-    rc::{Rc, Weak},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{self, Poll, Waker, ready},
+    rc::Rc,
+    sync::Arc,
+    task::{self, Poll, ready},
     time::{Duration, Instant},
 };
 
 use actix::WeakAddr;
-use process::upstream::{self, Idle, Member, Opening, Waiting};
+use process::upstream::{self, Idle, Member, Opening};
 use session::Failure;
 use tokio::{
     sync::oneshot::{self, error::RecvError},
@@ -29,10 +25,10 @@ use tokio::{
 
 use crate::{
     link::Link,
-    messages::Asked,
     peer::{Peer, Started},
+    queue::{Given, Queue, Waiter},
     socket::Socket,
-    worker::{Shared, Worker},
+    worker::{Bell, Shared, Worker},
 };
 
 /// An alarm for nothing goes off as seldom as this.
@@ -44,8 +40,7 @@ pub(crate) struct Upstreams {
     member: Member,
     bell: Bell,
     idle: RefCell<Idle<Box<Link>>>,
-    /// The longest-waiting first. Those who wait no more are left out.
-    waiters: RefCell<VecDeque<Weak<Waiter>>>,
+    queue: Queue,
     /// Goes off when an idle connection must go or, since others come and go, before.
     alarm: RefCell<Pin<Box<Sleep>>>,
 }
@@ -77,38 +72,16 @@ pub(crate) enum Progress {
     Failed(Failure),
 }
 
-/// A request that waits for its turn.
-pub(crate) struct Waiter {
-    /// Whether a connection that is kept will do.
-    reuse: bool,
-    ticket: RefCell<Waiting>,
-    given: Cell<Option<Given>>,
-    waker: Cell<Option<Waker>>,
-}
-
-enum Given {
-    Connection(Box<Link>),
-    Place(Opening),
-}
-
-/// Asks the worker to look, from any thread. However often it is rung, one message is on its way at
-/// most, and none is lost: who rings before the worker looks is seen by that look.
-#[derive(Clone)]
-struct Bell {
-    worker: WeakAddr<Worker>,
-    is_rung: Arc<AtomicBool>,
-}
-
 impl Upstreams {
     /// None open yet. To be made on the worker's arbiter.
     pub(crate) fn new(upstream: &Arc<upstream::Upstream>, worker: WeakAddr<Worker>) -> Self {
-        let bell = Bell { worker, is_rung: Arc::default() };
+        let bell = Bell::new(worker);
         let rung = bell.clone();
         Self {
             member: upstream.allowance.join(move || rung.ring()),
             bell,
             idle: RefCell::new(upstream.idle()),
-            waiters: RefCell::default(),
+            queue: Queue::default(),
             alarm: RefCell::new(Box::pin(sleep_until((Instant::now() + SELDOM).into()))),
             upstream: Arc::clone(upstream),
         }
@@ -138,7 +111,7 @@ impl Upstreams {
                 Progress::Connected { reused: true }
             }
             Some(Given::Place(opening)) => self.begin(shared, upstream, opening),
-            None => match self.queue(reuse) {
+            None => match self.join(reuse) {
                 Some(waiter) => {
                     *upstream = Some(Upstream::Waiting(waiter));
                     return self.connect(shared, upstream, reuse, task);
@@ -153,11 +126,8 @@ impl Upstreams {
         if !link.is_silent() || self.member.is_asked() {
             return;
         }
-        match self.next_waiter() {
-            Some(waiter) if waiter.reuse => {
-                self.waiters.borrow_mut().pop_front();
-                waiter.give(Given::Connection(link));
-            }
+        match self.queue.first() {
+            Some(waiter) if waiter.reuse => self.queue.serve(&waiter, Given::Connection(link)),
             // It can use the place.
             Some(_) => {}
             None => {
@@ -173,19 +143,21 @@ impl Upstreams {
         self.idle.borrow_mut().retain(|link| !link.is_to(socket));
     }
 
-    /// Has the worker look ([`look`](Self::look)) when this actor's turn is over.
-    pub(crate) fn ring(&self) {
-        self.bell.ring();
+    /// A connection is closed when this actor's turn is over: then is the time to look again.
+    pub(crate) fn closing(&self) {
+        if self.member.is_asked() {
+            self.bell.ring();
+        }
     }
 
     /// Passes on the places that were granted to those who wait, and gives up connections that others
     /// have asked for.
     pub(crate) fn look(&self) {
-        self.bell.is_rung.swap(false, Ordering::AcqRel);
-        while let Some(waiter) = self.next_waiter() {
-            let Some(place) = waiter.ticket.borrow_mut().place() else { break };
-            self.waiters.borrow_mut().pop_front();
-            waiter.give(Given::Place(place));
+        self.bell.answer();
+        while let Some(waiter) = self.queue.first()
+            && let Some(place) = waiter.place()
+        {
+            self.queue.serve(&waiter, Given::Place(place));
         }
         self.give_way();
     }
@@ -211,15 +183,11 @@ impl Upstreams {
         self.member.try_open().map(Given::Place)
     }
 
-    fn queue(&self, reuse: bool) -> Option<Rc<Waiter>> {
-        let ticket = RefCell::new(self.member.try_wait()?);
-        let waiter =
-            Rc::new(Waiter { reuse, ticket, given: Cell::default(), waker: Cell::default() });
-        let mut waiters = self.waiters.borrow_mut();
-        waiters.retain(|waiter| waiter.strong_count() > 0);
-        waiters.push_back(Rc::downgrade(&waiter));
+    /// A place in the queue, if there is room.
+    fn join(&self, reuse: bool) -> Option<Rc<Waiter>> {
+        let waiter = self.queue.join(self.member.try_wait()?, reuse);
         if !reuse {
-            // Its place is as good as any.
+            // The place of one that is kept is as good as any.
             self.idle.borrow_mut().drop_oldest();
         }
         Some(waiter)
@@ -266,19 +234,8 @@ impl Upstreams {
         Progress::Failed(Failure::Unreachable)
     }
 
-    /// Who has waited longest, and still does.
-    fn next_waiter(&self) -> Option<Rc<Waiter>> {
-        let mut waiters = self.waiters.borrow_mut();
-        loop {
-            match waiters.front()?.upgrade() {
-                Some(waiter) => return Some(waiter),
-                None => waiters.pop_front(),
-            };
-        }
-    }
-
-    /// Gives up the oldest idle connection if another arbiter asks for one. Its place is only free
-    /// when its actor has ended, which rings the bell: then is the time to look whether that will do.
+    /// Gives up the oldest idle connection if another arbiter asks for one. Its place is free
+    /// when its actor has ended, and not before; see [`closing`](Self::closing).
     fn give_way(&self) {
         if self.member.is_asked() {
             self.idle.borrow_mut().drop_oldest();
@@ -291,35 +248,6 @@ impl Upstreams {
             && next < alarm.deadline().into_std()
         {
             alarm.as_mut().reset(next.into());
-        }
-    }
-}
-
-impl Waiter {
-    fn poll(&self, task: &task::Context<'_>) -> Poll<Given> {
-        let place = || self.ticket.borrow_mut().place().map(Given::Place);
-        if let Some(given) = self.given.take().or_else(place) {
-            return Poll::Ready(given);
-        }
-        self.waker.set(Some(task.waker().clone()));
-        Poll::Pending
-    }
-
-    fn give(&self, given: Given) {
-        self.given.set(Some(given));
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-}
-
-impl Bell {
-    fn ring(&self) {
-        if !self.is_rung.swap(true, Ordering::AcqRel)
-            && let Some(worker) = self.worker.upgrade()
-        {
-            // In a mailbox that is full, a new address still has one place of its own.
-            let _ = worker.try_send(Asked);
         }
     }
 }

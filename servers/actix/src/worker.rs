@@ -5,7 +5,10 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{self, Poll},
 };
 
@@ -29,11 +32,41 @@ pub(crate) struct Shared {
     pub(crate) number: u64,
 }
 
+/// Asks a worker to look after its [`Upstreams`], from any thread. However often it is rung, one
+/// message is on its way at most; and none is lost, for who rings too late to be seen by one look has
+/// another message sent.
+#[derive(Clone)]
+pub(crate) struct Bell {
+    worker: WeakAddr<Worker>,
+    is_ringing: Arc<AtomicBool>,
+}
+
 /// One per arbiter.
 pub(crate) struct Worker {
     shared: Rc<Shared>,
     /// Weak, so that an actor ends when its connection does, by the connection's number.
     connections: HashMap<u64, WeakAddr<Connection>>,
+}
+
+impl Bell {
+    pub(crate) fn new(worker: WeakAddr<Worker>) -> Self {
+        Self { worker, is_ringing: Arc::default() }
+    }
+
+    /// Has the worker look soon.
+    pub(crate) fn ring(&self) {
+        if !self.is_ringing.swap(true, Ordering::AcqRel)
+            && let Some(worker) = self.worker.upgrade()
+        {
+            // In a mailbox that is full, a new address still has one place of its own.
+            let _ = worker.try_send(Asked);
+        }
+    }
+
+    /// To be called before the look.
+    pub(crate) fn answer(&self) {
+        self.is_ringing.swap(false, Ordering::AcqRel);
+    }
 }
 
 impl Worker {
