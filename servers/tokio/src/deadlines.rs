@@ -45,6 +45,8 @@ pub(crate) struct Deadlines {
     reads: bool,
     /// Watches a client of which it does not.
     gone: Gone,
+    /// Whether hyper has begun to write and may have more.
+    writes: bool,
     draining: bool,
     /// Bytes since they were last reported.
     moved: (u64, u64),
@@ -75,6 +77,7 @@ impl Deadlines {
             requests: 0,
             reads: false,
             gone: Gone::default(),
+            writes: false,
             draining: false,
             moved: (0, 0),
             starved: false,
@@ -186,6 +189,23 @@ impl Deadlines {
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
 
+    /// Writes what hyper can't: informational heads, before the head of the answer.
+    fn poll_inform(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.exchange.informs() {
+            return Poll::Ready(Ok(()));
+        }
+        if self.writes {
+            // The answer before is still on its way, and perhaps this one behind it.
+            self.exchange.forget_interim();
+            return Poll::Ready(Ok(()));
+        }
+        let exchange = Arc::clone(&self.exchange);
+        exchange.poll_inform(|bytes| {
+            let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+            self.wrote(cx, written)
+        })
+    }
+
     fn report(&mut self) {
         let (received, sent) = std::mem::take(&mut self.moved);
         self.exchange.environment().moved(received, sent);
@@ -222,6 +242,8 @@ impl Write for Deadlines {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_inform(cx))?;
+        self.writes = true;
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.wrote(cx, written)
     }
@@ -231,6 +253,8 @@ impl Write for Deadlines {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_inform(cx))?;
+        self.writes = true;
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.wrote(cx, written)
     }
@@ -242,6 +266,8 @@ impl Write for Deadlines {
     /// hyper calls this when it has nothing more to write, and whenever it has looked around.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        this.writes = false;
+        ready!(this.poll_inform(cx))?;
         if this.exchange.flushed() {
             this.gone.rest();
             this.report();

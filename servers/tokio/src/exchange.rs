@@ -6,12 +6,14 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
     },
+    task::{Poll, ready},
     time::Instant,
 };
 
+use http::response;
 use session::{Environment, Identity, Receipt};
 
 use crate::{peer::Patience, server::Shared};
@@ -29,6 +31,10 @@ pub(crate) struct Exchange {
     over: AtomicBool,
     /// Whether the client must not take the connection's end for that of its answer.
     broken: AtomicBool,
+    /// Whether there are informational heads to write.
+    informs: AtomicBool,
+    /// Those heads, as they stand on the wire.
+    interim: Mutex<Vec<u8>>,
     /// What measures how long an upstream takes: left here by the request before.
     patience: Mutex<Option<Patience>>,
 }
@@ -48,6 +54,8 @@ impl Exchange {
             reading: AtomicBool::new(false),
             over: AtomicBool::new(false),
             broken: AtomicBool::new(false),
+            informs: AtomicBool::new(false),
+            interim: Mutex::default(),
             patience: Mutex::default(),
         }
     }
@@ -73,6 +81,40 @@ impl Exchange {
             receipt.settle(self.environment(), Instant::now());
             self.stage.store(ANSWERED, Relaxed);
         }
+    }
+
+    /// An informational head is to go to the client. hyper can't send any, so the socket does.
+    pub(crate) fn inform(&self, head: &response::Parts) {
+        let mut output = http1::Output::default();
+        let mut codec = http1::server::Connection::new(self.shared.site.context.limits);
+        codec.send_informational(head, &mut output);
+        lock(&self.interim).extend(output.to_vec());
+        self.informs.store(true, Relaxed);
+    }
+
+    /// Whether there are informational heads to write.
+    pub(crate) fn informs(&self) -> bool {
+        self.informs.load(Relaxed)
+    }
+
+    /// Writes informational heads by `write`, which says how much it wrote.
+    pub(crate) fn poll_inform<E>(
+        &self,
+        mut write: impl FnMut(&[u8]) -> Poll<Result<usize, E>>,
+    ) -> Poll<Result<(), E>> {
+        let mut interim = lock(&self.interim);
+        while !interim.is_empty() {
+            let count = ready!(write(&interim))?;
+            interim.drain(..count);
+        }
+        self.informs.store(false, Relaxed);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Forgets them, for their place is lost.
+    pub(crate) fn forget_interim(&self) {
+        lock(&self.interim).clear();
+        self.informs.store(false, Relaxed);
     }
 
     /// An answer has broken off that ends with the connection.
@@ -110,13 +152,12 @@ impl Exchange {
 
     /// What measures how long an upstream takes, for one request.
     pub(crate) fn borrow_patience(&self) -> Patience {
-        let left = self.patience.lock().unwrap_or_else(PoisonError::into_inner).take();
-        left.unwrap_or_else(Patience::new)
+        lock(&self.patience).take().unwrap_or_else(Patience::new)
     }
 
     /// Leaves it for the next request.
     pub(crate) fn give_back(&self, patience: Patience) {
-        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = Some(patience);
+        *lock(&self.patience) = Some(patience);
     }
 
     /// How many requests there were, the current one included.
@@ -138,4 +179,8 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, request};
+use http::{Request, Response, request, response};
 use http_body::Body as _;
 use hyper::{body::Incoming, ext::on_informational};
 use service::{Attempt, DRAIN_AT_MOST, Failure, Forward};
@@ -140,7 +140,7 @@ impl Current {
         let failure = match answer {
             Ok(Ok(answer)) if !answer.status().is_informational() => return Ok((peer, answer)),
             // Nobody has asked for another protocol.
-            Ok(Ok(_)) => Failure::Invalid,
+            Ok(Ok(_)) | Err(Stopped::Endless) => Failure::Invalid,
             Ok(Err(error)) => failure(&error, wire.began()),
             Err(Stopped::Late) => Failure::TooSlow,
             Err(Stopped::Content(unread)) => {
@@ -243,7 +243,7 @@ impl Forwarded {
                 return Poll::Ready(None);
             }
             Ok(Some(Err(error))) => (Some(failure(&error, true)), Broken::Answer(error)),
-            Err(Stopped::Late) => (Some(Failure::TooSlow), Broken::Late),
+            Err(Stopped::Late | Stopped::Endless) => (Some(Failure::TooSlow), Broken::Late),
             Err(Stopped::Content(unread)) => {
                 self.passage.settled = !unread.is_farewell();
                 (None, Broken::Request)
@@ -311,19 +311,29 @@ impl Passage {
         mut request: Request<Outgoing>,
         plan: &Forward,
     ) -> Result<hyper::Result<Response<Incoming>>, Stopped> {
-        if plan.expects_continue() {
-            let wire = Arc::clone(peer.wire());
-            on_informational(&mut request, move |answer| {
-                if service::asks_for_content(answer.status()) {
-                    wire.release_content();
-                }
-            });
-        }
+        let wire = Arc::clone(peer.wire());
+        on_informational(&mut request, move |answer| {
+            let mut head = Response::new(());
+            *head.status_mut() = answer.status();
+            *head.version_mut() = answer.version();
+            head.headers_mut().clone_from(answer.headers());
+            wire.inform(head.into_parts().0);
+        });
         let patience = self.patience.get_or_insert_with(Patience::new);
         patience.begin();
         let timeout = self.exchange.shared.site.options.upstream_timeout;
         let mut answer = pin!(peer.send(request));
-        poll_fn(|cx| peer.poll(cx, patience, timeout, |own| answer.as_mut().poll(own))).await
+        poll_fn(|cx| {
+            let polled = peer.poll(cx, patience, timeout, |own| answer.as_mut().poll(own));
+            let Some(heads) = peer.wire().interims() else {
+                return Poll::Ready(Err(Stopped::Endless));
+            };
+            for head in heads {
+                inform(&self.exchange, plan, head);
+            }
+            polled
+        })
+        .await
     }
 }
 
@@ -336,6 +346,14 @@ impl Drop for Passage {
         if let Some(patience) = self.patience.take() {
             self.exchange.give_back(patience);
         }
+    }
+}
+
+/// Passes an informational head on. Where the client was to wait for a 100, hyper sends that.
+fn inform(exchange: &Exchange, plan: &Forward, head: response::Parts) {
+    let is_hypers = plan.expects_continue() && service::asks_for_content(head.status);
+    if plan.passes_on(head.status) && !is_hypers {
+        exchange.inform(&plan.answer(head));
     }
 }
 

@@ -6,11 +6,12 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, Wake, Waker, ready},
 };
 
+use http::response;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::net::{
     TcpStream,
@@ -18,6 +19,9 @@ use tokio::net::{
 };
 
 use crate::{outgoing::Unread, socket};
+
+/// The most informational answers to one request, as `http1` has it.
+const INTERIMS_AT_MOST: usize = 100;
 
 /// What the socket, the request on it and the task that has it tell each other. As in an
 /// [`Exchange`](crate::exchange::Exchange), nothing of it is contended.
@@ -38,6 +42,10 @@ pub(crate) struct Wire {
     /// The client's content has been read to its end.
     whole: AtomicBool,
     bell: Arc<Bell>,
+    /// How many informational heads have come.
+    interims: AtomicUsize,
+    /// Those that nobody has looked at.
+    heads: Mutex<Vec<response::Parts>>,
     /// What became of content that was not read to its end.
     unread: Mutex<Option<Unread>>,
 }
@@ -79,6 +87,8 @@ impl Wire {
             held: AtomicBool::new(false),
             whole: AtomicBool::new(false),
             bell: Arc::default(),
+            interims: AtomicUsize::new(0),
+            heads: Mutex::default(),
             unread: Mutex::default(),
         });
         (Socket { stream: read, wire: Arc::clone(&wire) }, wire)
@@ -96,13 +106,29 @@ impl Wire {
     /// A request begins, whose content is perhaps `held` back, or `whole` since there is none.
     pub(crate) fn begin(&self, held: bool, whole: bool) {
         self.began.store(false, Relaxed);
+        self.interims.store(0, Relaxed);
         self.held.store(held, Relaxed);
         self.whole.store(whole, Relaxed);
     }
 
-    /// The upstream asks for content.
-    pub(crate) fn release_content(&self) {
-        self.held.store(false, Relaxed);
+    /// An informational head has come, which may ask for the content.
+    pub(crate) fn inform(&self, head: response::Parts) {
+        if service::asks_for_content(head.status) {
+            self.held.store(false, Relaxed);
+        }
+        if self.interims.fetch_add(1, Relaxed) < INTERIMS_AT_MOST {
+            lock(&self.heads).push(head);
+        }
+    }
+
+    /// The informational heads that have come since this was last asked; `None` if there were too
+    /// many.
+    pub(crate) fn interims(&self) -> Option<Vec<response::Parts>> {
+        match self.interims.load(Relaxed) {
+            0 => Some(Vec::new()),
+            1..=INTERIMS_AT_MOST => Some(std::mem::take(&mut lock(&self.heads))),
+            _ => None,
+        }
     }
 
     /// The content is read to its end.
