@@ -33,7 +33,9 @@ use std::sync::Arc;
 pub use action::{Action, Decision, Echo, Pause, Report, Served, Stream};
 pub use body::Body;
 pub use failure::Failure;
-pub use forward::{Attempt, Content, Forward, Upstream, announced, asks_for_content};
+pub use forward::{
+    Attempt, Content, Forward, Upstream, announced, asks_for_content, is_framed_once,
+};
 pub use hop_by_hop::keep_alive;
 pub use respond::{announce, close, malformed, refuse, saturated, too_large, too_slow};
 pub use route::Route;

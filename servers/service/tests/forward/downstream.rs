@@ -1,7 +1,7 @@
 //! The head that comes back.
 
 use http::{Response, Version, response};
-use service::{Mode, announced, asks_for_content};
+use service::{Mode, announced, asks_for_content, is_framed_once};
 
 use crate::{lines, old, plan, request};
 
@@ -51,6 +51,27 @@ fn informational_answers_are_for_those_who_know_them() {
         assert_eq!(asks_for_content(status), status == 100, "{status}");
     }
     assert!(!new.passes_on(http::StatusCode::OK));
+}
+
+#[test]
+fn content_is_framed_in_one_way() {
+    let (length, coding) = ("content-length", "transfer-encoding");
+    for (fields, expected) in [
+        (&[][..], true),
+        (&[(length, "5")], true),
+        (&[(coding, "Chunked")], true),
+        (&[(length, "5"), (length, "5")], false),
+        (&[(length, "5, 5")], false),
+        (&[(length, "+5")], false),
+        (&[(length, "5"), (coding, "chunked")], false),
+        (&[(coding, "gzip")], false),
+        (&[(coding, "gzip, chunked")], false),
+        (&[(coding, "chunked, chunked")], false),
+        (&[(coding, "chunked"), (coding, "chunked")], false),
+    ] {
+        let head = response(Version::HTTP_11, 200, fields);
+        assert_eq!(is_framed_once(&head.headers), expected, "{fields:?}");
+    }
 }
 
 fn response(version: Version, status: u16, fields: &[(&str, &str)]) -> response::Parts {
