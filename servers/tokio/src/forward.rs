@@ -138,8 +138,8 @@ impl Current {
         let answer = passage.send(&mut peer, Request::from_parts(head, content), plan).await;
         let wire = Arc::clone(peer.wire());
         let failure = match answer {
-            Ok(Ok(answer)) if !answer.status().is_informational() => return Ok((peer, answer)),
-            // Nobody has asked for another protocol.
+            // Nobody has asked for another protocol, and hyper makes something of any framing.
+            Ok(Ok(answer)) if is_sound(&answer) => return Ok((peer, answer)),
             Ok(Ok(_)) | Err(Stopped::Endless) => Failure::Invalid,
             Ok(Err(error)) => failure(&error, wire.began()),
             Err(Stopped::Late) => Failure::TooSlow,
@@ -347,6 +347,10 @@ impl Drop for Passage {
             self.exchange.give_back(patience);
         }
     }
+}
+
+fn is_sound(answer: &Response<Incoming>) -> bool {
+    !answer.status().is_informational() && service::is_framed_once(answer.headers())
 }
 
 /// Passes an informational head on. Where the client was to wait for a 100, hyper sends that.
