@@ -29,8 +29,9 @@
 //! ```
 //!
 //! This is the flow control. What is lent can't be lent again, so each direction has one message on
-//! its way at most, a mailbox for two is never full, and who is slow is not sent more. A message that
-//! nobody handles any more, or an answer, is noticed by whoever waits for it.
+//! its way at most, a mailbox for two is never full, and who is slow is not sent more. A connection
+//! whose peer dies has no answer to wait for any more, and is told so; a peer whose connection dies is
+//! an actor that nobody has the address of, and ends.
 
 use std::{
     io,

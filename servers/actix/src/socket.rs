@@ -23,8 +23,8 @@ pub(crate) type Gone = Pin<Box<dyn Future<Output = ()>>>;
 impl Socket {
     /// Makes a socket that does not block known to the runtime that this is called on.
     pub(crate) fn watch(stream: TcpStream) -> io::Result<Rc<Self>> {
-        // SAFETY: the socket stays open while this lives, which neither replaces it nor lends it to be
-        // changed.
+        // SAFETY: the socket is owned by what is made here, which never lets go of it, so that its
+        // descriptor is valid and the same for as long as that lives.
         let stream = unsafe { AsyncFd::register(stream)? };
         Ok(Rc::new(Self(stream)))
     }
