@@ -9,6 +9,9 @@
 //! | the rest of a head | its first byte           | hyper closes, and this answers        |
 //! | content            | the last of it           | the handler learns of it, and answers |
 //! | room for an answer | the client took the last | hyper closes                          |
+//!
+//! It also does what hyper can't: it notices that a client is gone of which hyper reads nothing, and
+//! writes informational answers.
 
 use std::{
     io::{self, ErrorKind, IoSlice},

@@ -11,10 +11,16 @@
 //! Workers wait in `epoll_wait`(2), one of them for all. A task waits in a waker that its socket,
 //! its timer and the drain hold, and nowhere else: a pause is a timer, and costs no thread.
 //!
+//! A request that is forwarded has a second socket, and its task leaves its waker there too. Idle
+//! connections upstream belong to the whole process ([`upstream`]), since any worker may poll any
+//! task; one task holds a waker at all of them, and drops whichever has ended. A request that must
+//! wait for one has its waker called by whoever gives one back.
+//!
 //! # What it costs
 //! A task and a registration with epoll a connection, and a poll from the top for every wake-up.
 //! hyper keeps a buffer of 8 KiB for each connection, idle or not; over `--codec http1` an idle
-//! one holds none.
+//! one holds none. To forward a request takes no other task, not even over hyper: the task that has a
+//! connection upstream drives it ([`peer`]). The pool's lock is what all workers share.
 //!
 //! # What it leaves to you
 //! - Fairness: a task that computes or blocks (`/burn`, `/block`) holds its worker, and what
@@ -23,6 +29,10 @@
 //!   over one timer a connection ([`alarm`]).
 //! - Stopping: hyper ends idle connections at once, and nobody tells a task anything that it does
 //!   not poll for. The drain wakes every task ([`server`]), and each looks around.
+//! - Clients that are gone: the runtime tells whoever reads. Behind unread bytes, a reset is told only to
+//!   who asks for errors ([`gone`]).
+//! - What hyper does not do, as a proxy must: pass informational answers on ([`deadlines`]), have content
+//!   wait for the upstream's 100 ([`outgoing`]), read an answer after a failed write ([`wire`]).
 //! - Parting: hyper closes where it stops reading, and so resets who still sends. The task lingers
 //!   in its place ([`hyper_connection`]).
 
