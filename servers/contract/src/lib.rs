@@ -19,6 +19,10 @@
 //!
 //! so that a report reads `the_root_answers::mio … ok`. A failure names the backend and shows the
 //! bytes that went both ways and the end of the server's log.
+//!
+//! What the RFCs say of requests is written down as data: [`vector`] says in which form, and the
+//! tables are in `tests/vectors/tables`. [`delivery`] sends a vector so that the server must read it
+//! in pieces, and [`observation`] says what came of it.
 
 #![allow(
     clippy::missing_panics_doc,
@@ -30,15 +34,19 @@ pub mod answer;
 pub mod backend;
 pub mod client;
 pub mod connection;
+pub mod delivery;
 pub mod evidence;
 pub mod exceptions;
 pub mod log;
 pub mod metrics;
+pub mod observation;
 pub mod origin;
 pub mod peer;
 pub mod program;
 pub mod request;
 pub mod server;
+mod sockdiag;
+pub mod vector;
 pub mod wire;
 
 pub use answer::Answer;

@@ -1,0 +1,161 @@
+//! How a request's bytes arrive: at once, or in pieces that the server has to read one by one.
+//!
+//! A piece is written, without delay (`TCP_NODELAY`), when the kernel says that the server has read
+//! all before it. So every cut is one that the server has seen, and nothing sleeps. Many
+//! connections are served in turn: a round sends one piece on each.
+
+use std::net::Shutdown;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Client;
+use crate::sockdiag::{FarEnd, SocketDiagnosis};
+use crate::vector::Vector;
+
+/// A way for bytes to arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// All at once.
+    Whole,
+    /// Each byte by itself.
+    ByteByByte,
+    /// Cut before and after every CR and LF.
+    AtLineEnds,
+}
+
+/// The most pieces a request is cut into: those in the middle of a longer one go as one.
+const PIECES_AT_MOST: usize = 640;
+
+/// How long a server is waited for that does not read. It may have its reasons.
+const UNREAD_AT_MOST: Duration = Duration::from_millis(500);
+
+impl Way {
+    /// Every way.
+    pub const ALL: [Self; 3] = [Self::Whole, Self::ByteByByte, Self::AtLineEnds];
+
+    /// The pieces of `bytes`.
+    pub fn pieces(self, bytes: &[u8]) -> Vec<&[u8]> {
+        let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let pieces: Vec<&[u8]> = match self {
+            Self::Whole => vec![bytes],
+            Self::ByteByByte => bytes.chunks(1).collect(),
+            Self::AtLineEnds => bytes.chunk_by(|a, b| !is_end(a) && !is_end(b)).collect(),
+        };
+        if pieces.len() <= PIECES_AT_MOST {
+            return pieces;
+        }
+        let half = PIECES_AT_MOST / 2;
+        let length = |pieces: &[&[u8]]| pieces.iter().map(|piece| piece.len()).sum::<usize>();
+        let (first, last) = (&pieces[..half], &pieces[pieces.len() - half..]);
+        let middle = &bytes[length(first)..bytes.len() - length(last)];
+        [first, &[middle], last].concat()
+    }
+}
+
+/// What is sent over one connection.
+#[derive(Debug)]
+pub struct Delivery<'a> {
+    client: Client,
+    /// Yet to be sent, the next one last.
+    pieces: Vec<&'a [u8]>,
+    half_closes: bool,
+    sent: u64,
+}
+
+impl<'a> Delivery<'a> {
+    /// Of a vector, in this way.
+    pub fn new(client: Client, vector: &'a Vector, way: Way) -> Self {
+        let mut pieces = way.pieces(&vector.request);
+        pieces.reverse();
+        Self { client, pieces, half_closes: vector.half_closes, sent: 0 }
+    }
+
+    /// Sends all of `deliveries`; gives their clients back, in order, to read what comes.
+    pub fn all(mut deliveries: Vec<Self>) -> Vec<Client> {
+        let kernel = SocketDiagnosis::open().expect("a line to the kernel");
+        loop {
+            let sent = deliveries.iter_mut().filter_map(Self::send_piece).count();
+            if sent == 0 {
+                break;
+            }
+            for delivery in &mut deliveries {
+                delivery.wait_until_read(&kernel);
+            }
+        }
+        deliveries.into_iter().map(Self::end).collect()
+    }
+
+    /// `None` if there is nothing more to send.
+    fn send_piece(&mut self) -> Option<()> {
+        let piece = self.pieces.pop()?;
+        self.sent += piece.len() as u64;
+        if self.client.try_send(piece).is_err() {
+            self.pieces.clear();
+        }
+        Some(())
+    }
+
+    fn wait_until_read(&mut self, kernel: &SocketDiagnosis) {
+        let deadline = Instant::now() + UNREAD_AT_MOST;
+        while !self.pieces.is_empty() && Instant::now() < deadline {
+            match kernel.far_end(self.client.stream()).expect("the kernel knows of the socket") {
+                FarEnd::Open { taken } if taken < self.sent => thread::yield_now(),
+                FarEnd::Open { .. } => return,
+                // Whoever has said its last word does not want the rest.
+                FarEnd::Ended => self.pieces.clear(),
+            }
+        }
+    }
+
+    fn end(self) -> Client {
+        if self.half_closes {
+            // The server may have reset the connection.
+            let _ = self.client.stream().shutdown(Shutdown::Write);
+        }
+        self.client
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+    use crate::Backend;
+    use crate::vector::{accepts, rule};
+
+    #[test]
+    fn what_is_sent_in_pieces_is_read_in_pieces() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let reader = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut buffer = [0; 100];
+            let read = || stream.read(&mut buffer).ok().filter(|count| *count > 0);
+            std::iter::from_fn(read).collect::<Vec<_>>()
+        });
+        let vectors = rule("", "").vectors([accepts("", "GET / HTTP/1.1\r\n")]);
+        let client = Client::connect(Backend::Mio, address, None);
+        drop(Delivery::all(vec![Delivery::new(client, &vectors[0], Way::ByteByByte)]));
+        assert_eq!(reader.join().unwrap(), [1; 16]);
+    }
+
+    #[test]
+    fn a_request_is_cut_at_both_sides_of_a_line_end() {
+        let pieces = Way::AtLineEnds.pieces(b"ab\r\nc\n\r\n");
+        assert_eq!(pieces, [&b"ab"[..], b"\r", b"\n", b"c", b"\n", b"\r", b"\n"]);
+    }
+
+    #[test]
+    fn the_pieces_are_the_request() {
+        for length in [0, 1, PIECES_AT_MOST, 100_000] {
+            let request = b"X: y\r\n".repeat(length);
+            for way in Way::ALL {
+                let pieces = way.pieces(&request);
+                assert!(pieces.len() <= PIECES_AT_MOST + 1);
+                assert_eq!(pieces.concat(), request);
+            }
+        }
+    }
+}
