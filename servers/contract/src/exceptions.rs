@@ -35,6 +35,22 @@ pub const BARE_LF: Exception = Exception {
     verdict: "permitted: a recipient may recognise a single LF as a line terminator",
 };
 
+/// A bare LF after the last trailer, or in its place.
+pub const BARE_LF_AFTER_TRAILERS: Exception = Exception {
+    id: "bare-lf-after-trailers",
+    rfc: "RFC 9112, 2.2 and 7.1.2",
+    what: "takes a bare LF for the end of the trailers, but passes over all up to the next CR LF CR LF",
+    verdict: "wrong: a request that follows is lost, though nobody else is answered in its place",
+};
+
+/// An empty member of a list of codings.
+pub const EMPTY_MEMBER: Exception = Exception {
+    id: "empty-member",
+    rfc: "RFC 9110, 5.6.1.2",
+    what: "answers 400 to a Transfer-Encoding of chunked and an empty member after it",
+    verdict: "wrong: a reasonable number of empty members must be ignored",
+};
+
 /// White space after a chunk's size.
 pub const SPACE_AFTER_CHUNK_SIZE: Exception = Exception {
     id: "space-after-chunk-size",
@@ -43,9 +59,9 @@ pub const SPACE_AFTER_CHUNK_SIZE: Exception = Exception {
     verdict: "not in the grammar, though common; harmless where nothing hides behind it",
 };
 
-/// A control character in a chunk's extension.
-pub const CONTROL_IN_CHUNK_EXTENSION: Exception = Exception {
-    id: "control-in-chunk-extension",
+/// What stands in a chunk's extension.
+pub const CHUNK_EXTENSION: Exception = Exception {
+    id: "chunk-extension",
     rfc: "RFC 9112, 7.1.1",
     what: "passes over a chunk's extension without a look, but for bare CR and LF",
     verdict: "not in the grammar, though an extension that means nothing must be ignored",
@@ -57,6 +73,46 @@ pub const EQUAL_LENGTHS: Exception = Exception {
     rfc: "RFC 9112, 6.3",
     what: "makes one of two equal Content-Length fields before anyone sees them",
     verdict: "permitted: equal values may be replaced by one",
+};
+
+/// The longest lengths that have a name in 64 bits.
+pub const LARGEST_LENGTH: Exception = Exception {
+    id: "largest-length",
+    rfc: "RFC 9110, 8.6",
+    what: "takes a Content-Length of 2^63 and more for a length, and answers 431 to 2^64 - 1",
+    verdict: "permitted: nothing overflows, though 431 names the wrong thing",
+};
+
+/// The largest chunks that have a size in 64 bits.
+pub const LARGEST_CHUNK: Exception = Exception {
+    id: "largest-chunk",
+    rfc: "RFC 9112, 7.1",
+    what: "begins to read a chunk of 2^63 bytes and more",
+    verdict: "permitted: nothing overflows",
+};
+
+/// Many zeros before a chunk's size.
+pub const ZEROS_BEFORE_CHUNK_SIZE: Exception = Exception {
+    id: "zeros-before-chunk-size",
+    rfc: "RFC 9112, 7.1",
+    what: "reads a chunk size of more than 16 digits, if all but the last 16 are zeros",
+    verdict: "permitted: the grammar sets no bound",
+};
+
+/// Too many trailers.
+pub const TOO_MANY_TRAILERS: Exception = Exception {
+    id: "too-many-trailers",
+    rfc: "RFC 6585, 5",
+    what: "answers 400 in place of 431 to trailers that are too many or too long",
+    verdict: "permitted: 431 is one of the ways to refuse",
+};
+
+/// More than one empty line before a request.
+pub const EMPTY_LINES: Exception = Exception {
+    id: "empty-lines",
+    rfc: "RFC 9112, 2.2",
+    what: "ignores any number of empty lines before a request line",
+    verdict: "permitted: at least one is to be ignored",
 };
 
 /// A coding that is not known, where chunked is not the last.
@@ -103,7 +159,7 @@ pub const OTHER_MAJOR_VERSION: Exception = Exception {
 pub const HTTP_2_PREFACE: Exception = Exception {
     id: "http-2-preface",
     rfc: "RFC 9113, 3.4",
-    what: "closes without a word on the preface of HTTP/2",
+    what: "closes on the preface of HTTP/2, without a word or, if it comes in pieces, with an empty 400",
     verdict: "permitted: it is no request of HTTP/1.1",
 };
 
@@ -127,9 +183,16 @@ pub const UNSIGNED_REFUSAL: Exception = Exception {
 pub const ALL: &[&Exception] = &[
     &LENGTH_BESIDE_CODING,
     &BARE_LF,
+    &BARE_LF_AFTER_TRAILERS,
+    &EMPTY_MEMBER,
     &SPACE_AFTER_CHUNK_SIZE,
-    &CONTROL_IN_CHUNK_EXTENSION,
+    &CHUNK_EXTENSION,
     &EQUAL_LENGTHS,
+    &LARGEST_LENGTH,
+    &LARGEST_CHUNK,
+    &ZEROS_BEFORE_CHUNK_SIZE,
+    &TOO_MANY_TRAILERS,
+    &EMPTY_LINES,
     &UNKNOWN_CODING,
     &FRAGMENT,
     &LONG_REQUEST_LINE,

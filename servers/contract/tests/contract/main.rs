@@ -20,6 +20,5 @@ mod persistence;
 mod pressure;
 mod routes;
 mod startup;
-mod strict;
 mod timeouts;
 mod waits;
