@@ -5,8 +5,11 @@
 //! connections are served in turn: a round sends one piece on each.
 
 use std::net::Shutdown;
+use std::sync::Once;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Client;
 use crate::sockdiag::{FarEnd, SocketDiagnosis};
@@ -65,6 +68,8 @@ pub struct Delivery<'a> {
 impl<'a> Delivery<'a> {
     /// Of a vector, in this way.
     pub fn new(client: Client, vector: &'a Vector, way: Way) -> Self {
+        static MANY: Once = Once::new();
+        MANY.call_once(have_many_files);
         let mut pieces = way.pieces(&vector.request);
         pieces.reverse();
         Self { client, pieces, half_closes: vector.half_closes, sent: 0 }
@@ -114,6 +119,13 @@ impl<'a> Delivery<'a> {
         }
         self.client
     }
+}
+
+/// Many tests run at once, and each has many connections: as many files may be open as can be.
+fn have_many_files() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    // If not, it may be enough all the same.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! how many bytes have arrived and how many of them wait to be read.
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
@@ -43,12 +43,18 @@ const HEADER: usize = 16;
 const ANSWER: usize = 72;
 
 impl SocketDiagnosis {
-    /// Opens it; needs no privilege.
+    /// Opens it; needs no privilege, but a kernel with `tcp_diag`.
     pub(crate) fn open() -> io::Result<Self> {
         let kind = SocketType::DGRAM;
         let protocol = Some(netlink::SOCK_DIAG);
         let socket = socket_with(AddressFamily::NETLINK, kind, SocketFlags::CLOEXEC, protocol)?;
-        Ok(Self { socket })
+        let kernel = Self { socket };
+        // A kernel without it says of every socket that there is none.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        match kernel.far_end(&TcpStream::connect(listener.local_addr()?)?)? {
+            FarEnd::Open { .. } => Ok(kernel),
+            FarEnd::Ended => Err(io::Error::other("this kernel has no tcp_diag")),
+        }
     }
 
     /// What has become of the other end of `stream`, which must be IPv4 and on this machine.
@@ -129,7 +135,7 @@ fn v4(address: SocketAddr) -> io::Result<SocketAddrV4> {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::{Ipv4Addr, Shutdown, TcpListener};
+    use std::net::Shutdown;
 
     use super::*;
 
