@@ -1,6 +1,5 @@
 //! Connections that stay, pipelines, and connections that don't stay.
 
-use contract::wire::Framing;
 use contract::{Backend, Server, exceptions, on_every_backend};
 
 on_every_backend!(
@@ -15,8 +14,6 @@ on_every_backend!(
     http_1_0_may_keep_alive,
     http_1_2_is_read_as_1_1,
     an_empty_line_before_a_request_is_overlooked,
-    byte_by_byte_is_the_same_as_whole,
-    byte_by_byte_is_refused_like_whole,
     a_half_closed_client_gets_its_answer,
     half_a_request_is_not_answered_in_full,
 );
@@ -161,53 +158,6 @@ fn an_empty_line_before_a_request_is_overlooked(backend: Backend) {
     let mut client = server.connect();
     for _ in 0..2 {
         client.send("\r\nGET /bytes/5 HTTP/1.1\r\nHost: a\r\n\r\n").answer().status(200);
-    }
-}
-
-fn byte_by_byte_is_the_same_as_whole(backend: Backend) {
-    let server = Server::start(backend, &[]);
-    let requests = [
-        "GET /bytes/5 HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET /nowhere HTTP/1.0\r\n\r\n",
-        "POST /anything/a?b=c HTTP/1.1\r\nHost: a\r\nX: y\r\nX: z\r\nContent-Length: 5\r\n\r\nhello",
-        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
-            5;x=\"y\"\r\nhello\r\n2\r\n!!\r\n0\r\nT: u\r\n\r\n",
-    ];
-    for request in requests {
-        let whole = server.connect().send(request).answer();
-        let mut client = server.connect();
-        for byte in request.as_bytes() {
-            client.send([*byte]);
-        }
-        let split = client.answer();
-        split.status(whole.head.status);
-        assert_eq!(split.announces_close(), whole.announces_close(), "{request:?}");
-        assert_eq!(split.framing == Framing::Chunked, whole.framing == Framing::Chunked);
-        if request.contains("/anything") {
-            assert_eq!(split.json()["headers"], whole.json()["headers"]);
-            assert_eq!(split.json()["body_length"], 5);
-        } else {
-            split.body(&whole.body);
-        }
-    }
-}
-
-fn byte_by_byte_is_refused_like_whole(backend: Backend) {
-    let server = Server::start(backend, &[]);
-    let requests = [
-        "GET / HTTP/1.1\r\nHost: a\r\nBad Name: b\r\n\r\n",
-        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\n",
-        "POST /anything HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n+1\r\n",
-    ];
-    for request in requests {
-        let mut client = server.connect();
-        for byte in request.as_bytes() {
-            // It may be refused before its end.
-            if client.try_send([*byte]).is_err() {
-                break;
-            }
-        }
-        client.refusal().status(400);
     }
 }
 
