@@ -267,7 +267,8 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Yields until something happens on the socket, until `time`, or until the drain.
+    /// Yields until something happens on the client's socket or to what there is of an upstream,
+    /// until `time`, or until the drain.
     fn yield_until(&mut self, time: Instant, now: Instant) {
         if let Some(idle) = self.buffers.take_if(|buffers| buffers.are_empty()) {
             self.shared.buffers.give_back(idle);

@@ -22,9 +22,10 @@ use crate::{
 };
 
 /// A coroutine's stack, which `may` counts in words. The deepest call leaves traces in the zeroes of
-/// a new stack: 5.3 KiB in a release build, for `/metrics`, and 18 KiB in a debug build. A signal
-/// takes up to 4 KiB of whichever stack it finds. So this is the smallest power of two to hold a
-/// debug build with room to spare; pages that nothing touches cost nothing.
+/// a new stack: 5.3 KiB in a release build, for `/metrics`, and 20 KiB in a debug build, for a
+/// request that is forwarded. A signal takes up to 4 KiB of whichever stack it finds. So this is the
+/// smallest power of two to hold a debug build with room to spare; pages that nothing touches cost
+/// nothing.
 const STACK: usize = 32 * 1024 / size_of::<usize>();
 
 /// How many stacks of connections that have closed wait for the next.
