@@ -261,3 +261,6 @@ impl Link for Connection {
         &self.stream
     }
 }
+
+#[cfg(test)]
+mod tests;
