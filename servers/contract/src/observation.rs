@@ -1,6 +1,7 @@
 //! What came of a request, seen from outside and down to the last byte.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -11,8 +12,12 @@ use crate::{Backend, Client};
 
 /// A request of which the answer can't be mistaken: it shows that the connection is open, and that
 /// all before it has been understood as it was meant. With a byte less, it would get a 405.
-const PROBE: &str = "GET /bytes/299 HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n";
+pub(crate) const PROBE: &str =
+    "GET /bytes/299 HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n";
 const PROBED: usize = 299;
+
+/// A socket can't be told not to wait at all.
+const LAST_PATIENCE: Duration = Duration::from_millis(50);
 
 /// All that came over a connection.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,12 +37,11 @@ struct Seen {
 }
 
 impl Observation {
-    /// Reads all that comes over the connection on which `vector` was sent.
-    pub fn of(mut client: Client, vector: &Vector) -> Self {
-        if !vector.half_closes {
-            // It may have been refused and closed.
-            let _ = client.try_send(PROBE);
-        }
+    /// Reads all that comes over the connection on which `vector` was sent. All must be there by
+    /// `deadline`, after which nothing is waited for any more.
+    pub fn of(mut client: Client, vector: &Vector, deadline: Instant) -> Self {
+        let patience = deadline.saturating_duration_since(Instant::now()).max(LAST_PATIENCE);
+        client.stream().set_read_timeout(Some(patience)).expect("SO_RCVTIMEO");
         let mut seen = Self { answers: Vec::new(), invited: false, end: Ok(End::Open) };
         seen.end = loop {
             let method = vector.methods.get(seen.answers.len()).copied().unwrap_or("GET");

@@ -9,11 +9,12 @@
 mod tables;
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use contract::delivery::{Delivery, Way};
 use contract::observation::Observation;
 use contract::vector::Vector;
-use contract::{Backend, Server, on_every_backend};
+use contract::{Backend, PATIENCE, Server, on_every_backend};
 
 on_every_backend!(
     lengths,
@@ -111,8 +112,9 @@ fn play(backend: Backend, vectors: &[Vector]) {
     for way in Way::ALL {
         let deliver = |vector| Delivery::new(server.connect(), vector, way);
         let clients = Delivery::all(vectors.iter().map(deliver).collect());
+        let deadline = Instant::now() + PATIENCE;
         for ((vector, client), first) in vectors.iter().zip(clients).zip(&mut first) {
-            let seen = Observation::of(client, vector);
+            let seen = Observation::of(client, vector, deadline);
             let objection = seen.objection(vector, backend).or_else(|| {
                 // What `hyper` decides may be a matter of time.
                 let comparable = vector.outcomes(backend).len() == 1 || !vector.is_excused(backend);
