@@ -91,7 +91,12 @@ impl Upstreams {
             let mut pool = self.lock();
             let kept = if reuse { pool.idle.take(Instant::now()) } else { None };
             let Some(connection) = kept else {
-                let place = self.member.try_open().map(Upstream::Placed);
+                let mut place = self.member.try_open();
+                // Who can't use a connection that is kept can use its place.
+                while place.is_none() && pool.idle.drop_oldest() {
+                    place = self.member.try_open();
+                }
+                let place = place.map(Upstream::Placed);
                 return place.map_or_else(|| self.wait(pool, reuse, client, until), Ok);
             };
             drop(pool);
