@@ -151,9 +151,9 @@ pub(crate) fn clamp(wanted: u64, there: usize) -> usize {
     usize::try_from(wanted).map_or(there, |wanted| wanted.min(there))
 }
 
-/// No line end is in sight: more must arrive, unless too much already has.
+/// No line end is in sight: more must arrive, unless a line of `limit` bytes would have ended.
 fn too_long(input: &Input, limit: usize, error: Error) -> Result<Option<Decoded>, Error> {
-    if input.bytes().len() > limit { Err(error) } else { Ok(None) }
+    if input.bytes().len() >= limit.saturating_add(2) { Err(error) } else { Ok(None) }
 }
 
 /// Reads `chunk-size [ chunk-ext ]`: the size in bytes and the extension's length.
@@ -218,6 +218,21 @@ mod tests {
     use super::*;
     use crate::Limits;
 
+    /// Reads `bytes` as they arrive in pieces of this length.
+    fn decode_in_pieces(bytes: &[u8], length: usize, limits: Limits) -> Result<(), Error> {
+        let mut input = Input::with_capacity(64 * 1024);
+        let mut decoder = Decoder::new();
+        for piece in bytes.chunks(length) {
+            input.extend(piece);
+            while let Some(decoded) = decoder.decode(&mut input, limits)? {
+                if decoded == Decoded::Done {
+                    return Ok(());
+                }
+            }
+        }
+        Err(Error::Incomplete)
+    }
+
     fn decode(bytes: &[u8]) -> Result<Vec<u8>, Error> {
         let mut input = Input::with_capacity(64 * 1024);
         input.extend(bytes);
@@ -279,6 +294,26 @@ mod tests {
         assert_eq!(decode(&fields), Err(Error::HeadTooLarge));
         let large = [b"0\r\na: ".as_slice(), &vec![b'x'; 20_000]].concat();
         assert_eq!(decode(&large), Err(Error::HeadTooLarge));
+    }
+
+    #[test]
+    fn bounds_are_the_same_however_lines_arrive() {
+        let limits = Limits { max_head_bytes: 6, ..Limits::default() };
+        let longest = [b"1;".as_slice(), &[b'x'; LINE_AT_MOST - 2], b"\r\na\r\n0\r\n\r\n"].concat();
+        let digits = [[b'0'; LINE_AT_MOST + 2].as_slice(), b";"].concat();
+        for (bytes, expected) in [
+            (&b"0\r\na: b\r\n\r\n"[..], Ok(())),
+            (b"0\r\na: bc\r\n\r\n", Err(Error::HeadTooLarge)),
+            (b"0\r\na: bcd\r\n\r\n", Err(Error::HeadTooLarge)),
+            (b"0\r\nabcdef\r\n\r\n", Err(Error::FieldName)),
+            (&longest, Ok(())),
+            (&digits, Err(Error::ChunkSize)),
+        ] {
+            for length in [1, 2, bytes.len()] {
+                let decoded = decode_in_pieces(bytes, length, limits);
+                assert_eq!(decoded, expected, "{} by {length}", bytes.escape_ascii());
+            }
+        }
     }
 
     #[test]
