@@ -6,8 +6,9 @@
 //! arrives on it is its end. What a look at the kernel brings about upstream connections is noted
 //! before any handler runs: one that had been closed when a request came is not there any more for
 //! that request to take. So none is asked once more, by recv(2), which would be a seventh system call
-//! for each request. A close in the microseconds between that look and the request's departure is
-//! missed, as is one that is still on its way: for those there is the second attempt.
+//! for each request. What closes between that look and the request's departure is missed, as is what
+//! has closed without our having heard of it: for those there is the second attempt, as far as the
+//! request's method allows one.
 
 use std::{
     collections::VecDeque,
@@ -127,15 +128,19 @@ impl Upstreams {
         if !connection.socket.is_silent() || self.member.is_asked() {
             return;
         }
-        let next = self.waiters.iter().position(|waiter| waiter.reuse);
-        if let Some(Waiter { client, .. }) = next.and_then(|next| self.waiters.remove(next)) {
-            connection.entry.set(User::Client(client));
-            self.upstream.counters().reused();
-            self.handed.push_back((client, connection));
-        } else if self.waiters.is_empty() {
-            connection.entry.set(User::Nobody);
-            self.idle.put(connection, keep_alive, now);
-            self.idle.give_way(&self.member);
+        match self.waiters.pop_front_if(|first| first.reuse) {
+            Some(Waiter { client, .. }) => {
+                connection.entry.set(User::Client(client));
+                self.upstream.counters().reused();
+                self.handed.push_back((client, connection));
+            }
+            None if self.waiters.is_empty() => {
+                connection.entry.set(User::Nobody);
+                self.idle.put(connection, keep_alive, now);
+                self.idle.give_way(&self.member);
+            }
+            // The first needs a new connection: it gets this one's place.
+            None => {}
         }
     }
 

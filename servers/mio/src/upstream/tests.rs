@@ -184,10 +184,12 @@ fn who_needs_a_new_connection_has_the_place_of_one_given_back() {
     let mut one = Loop::new();
     let (connection, peer) = one.connected(FIRST);
     let mut second = one.waits(false, SECOND);
+    let _third = one.waits(true, THIRD);
     one.give_back(connection);
+    assert!(one.upstreams.next_handed().is_none(), "the third would overtake the second");
     assert!(is_closed(&peer));
     assert!(matches!(one.connect(&mut second, false, SECOND), Progress::Connecting));
-    assert_eq!(one.upstreams.first_waiter(), None);
+    assert_eq!(one.upstreams.first_waiter(), Some(THIRD));
 }
 
 #[test]
