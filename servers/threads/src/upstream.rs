@@ -51,7 +51,7 @@ pub(crate) struct Connection {
 
 struct Pool {
     idle: Idle<Connection>,
-    /// Who would take an idle connection, the longest-waiting first.
+    /// The longest-waiting first.
     waiters: VecDeque<Arc<Waiter>>,
     /// When idle connections are looked at next, without being told.
     next_sweep: Option<Instant>,
@@ -61,6 +61,8 @@ struct Pool {
 struct Waiter {
     /// Rings then: an eventfd, since the worker also waits for its client to leave.
     bell: Arc<OwnedFd>,
+    /// Whether a connection that is kept would do.
+    reuse: bool,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -139,14 +141,22 @@ impl Upstreams {
         }
     }
 
-    /// Gives a connection to whoever waits for one, or keeps it.
+    /// Gives a connection to the next who waits, or keeps it; or closes it, if its place is wanted.
     pub(crate) fn give_back(&self, connection: Connection, keep_alive: Option<Duration>) {
         let mut pool = self.lock();
-        if let Some(waiter) = pool.waiters.pop_front() {
-            *waiter.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
-            ring(&waiter.bell);
-        } else if pool.idle.put(connection, keep_alive, Instant::now()) && pool.is_overdue() {
-            self.sooner.notify_one();
+        match pool.waiters.pop_front_if(|first| first.reuse) {
+            Some(waiter) => {
+                *waiter.connection.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(connection);
+                ring(&waiter.bell);
+            }
+            None if pool.waiters.is_empty() => {
+                if pool.idle.put(connection, keep_alive, Instant::now()) && pool.is_overdue() {
+                    self.sooner.notify_one();
+                }
+            }
+            // The first needs a new connection: it gets this one's place.
+            None => {}
         }
     }
 
@@ -166,10 +176,8 @@ impl Upstreams {
             move || ring(&bell)
         };
         let mut waiting = self.member.try_wait_with(wake).ok_or_else(saturated)?;
-        let waiter = Arc::new(Waiter { bell, connection: Mutex::default() });
-        if reuse {
-            pool.waiters.push_back(Arc::clone(&waiter));
-        }
+        let waiter = Arc::new(Waiter { bell, reuse, connection: Mutex::default() });
+        pool.waiters.push_back(Arc::clone(&waiter));
         drop(pool);
         let mut sockets =
             [PollFd::new(client, PollFlags::empty()), PollFd::new(&waiter.bell, PollFlags::IN)];
