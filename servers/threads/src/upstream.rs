@@ -151,7 +151,8 @@ impl Upstreams {
                 ring(&waiter.bell);
             }
             None if pool.waiters.is_empty() => {
-                if pool.idle.put(connection, keep_alive, Instant::now()) && pool.is_overdue() {
+                pool.idle.put(connection, keep_alive, Instant::now());
+                if pool.is_overdue() {
                     self.sooner.notify_one();
                 }
             }
