@@ -23,6 +23,8 @@ pub enum Way {
     Whole,
     /// Each byte by itself.
     ByteByByte,
+    /// Each line by itself, with its end.
+    LineByLine,
     /// Cut before and after every CR and LF.
     AtLineEnds,
 }
@@ -35,7 +37,7 @@ const UNREAD_AT_MOST: Duration = Duration::from_millis(500);
 
 impl Way {
     /// Every way.
-    pub const ALL: [Self; 3] = [Self::Whole, Self::ByteByByte, Self::AtLineEnds];
+    pub const ALL: [Self; 4] = [Self::Whole, Self::ByteByByte, Self::LineByLine, Self::AtLineEnds];
 
     /// The pieces of `bytes`.
     pub fn pieces(self, bytes: &[u8]) -> Vec<&[u8]> {
@@ -43,6 +45,7 @@ impl Way {
         let pieces: Vec<&[u8]> = match self {
             Self::Whole => vec![bytes],
             Self::ByteByByte => bytes.chunks(1).collect(),
+            Self::LineByLine => bytes.split_inclusive(|byte| *byte == b'\n').collect(),
             Self::AtLineEnds => bytes.chunk_by(|a, b| !is_end(a) && !is_end(b)).collect(),
         };
         if pieces.len() <= PIECES_AT_MOST {

@@ -1,8 +1,8 @@
 //! What the standards say of requests, vector by vector, for every backend.
 //!
-//! Each vector arrives in every [`Way`]: whole, byte by byte, and cut at every CR and LF. Each time
-//! its outcome is the one written down, the same down to the last byte of the answers, and the
-//! server still answers others.
+//! Each vector arrives in every [`Way`]: whole, byte by byte, line by line, and cut at every CR and LF.
+//! Each time its outcome is the one written down, the same down to the last byte of the answers, and
+//! the server still answers others.
 
 #![allow(missing_docs, reason = "a test's name is what it says")]
 
