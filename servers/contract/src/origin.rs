@@ -120,7 +120,9 @@ impl Origin {
     pub fn next_of(&self, open: &mut Vec<Upstream>) -> usize {
         eventually(&format!("{}: a request upstream", self.case.backend()), || {
             open.retain(|upstream| !upstream.is_closed());
-            if let Some(at) = open.iter().position(|upstream| upstream.has_news()) {
+            // An end may have come since.
+            let asks = |upstream: &Upstream| upstream.has_news() && !upstream.is_closed();
+            if let Some(at) = open.iter().position(asks) {
                 return Some(at);
             }
             if self.has_caller() {
