@@ -153,10 +153,7 @@ impl<T: Link> Upstreams<T> {
             let mut now = Instant::now();
             loop {
                 pool.idle.expire(now);
-                pool.idle.retain(|connection| {
-                    let stream = connection.stream();
-                    stream.poll_read_ready(cx).is_pending() || !upstream::stale(stream)
-                });
+                pool.idle.retain(|connection| !is_stale(connection.stream(), cx));
                 pool.next_sweep = pool.idle.next_expiry();
                 let Some(next) = pool.next_sweep else { return Poll::Pending };
                 if alarm.poll(cx, next, now).is_pending() {
@@ -202,7 +199,7 @@ impl<T: Link> Upstreams<T> {
 
     /// A kept connection, unless it has been closed meanwhile.
     fn reuse(&self, connection: T) -> Option<Upstream<T>> {
-        if upstream::stale(connection.stream()) {
+        if is_stale(connection.stream(), &mut Context::from_waker(Waker::noop())) {
             return None;
         }
         self.upstream.counters().reused();
@@ -254,6 +251,12 @@ impl<T> Drop for Turn<'_, T> {
             pool.waiters.remove(at);
         }
     }
+}
+
+/// Whether an idle connection is of no more use. The kernel need be asked only if the runtime has heard
+/// something: what came before the request, it has heard of before it woke the request's task.
+fn is_stale(stream: &TcpStream, cx: &mut Context<'_>) -> bool {
+    stream.poll_read_ready(cx).is_ready() && upstream::stale(stream)
 }
 
 impl Link for Connection {
