@@ -7,8 +7,14 @@
 use contract::Backend;
 
 /// Who may stand behind another in a chain.
-pub(crate) const FORWARDING: &[Backend] =
-    &[Backend::Threads, Backend::Mio, Backend::May, Backend::Actix];
+pub(crate) const FORWARDING: &[Backend] = &[
+    Backend::Threads,
+    Backend::Mio,
+    Backend::May,
+    Backend::Actix,
+    Backend::Tokio,
+    Backend::TokioHttp1,
+];
 
 macro_rules! on_every_backend {
     ($($test:ident),+ $(,)?) => {$(
@@ -42,7 +48,6 @@ macro_rules! on_every_backend {
             }
 
             #[test]
-            #[ignore = "tokio does not forward yet"]
             fn tokio_http1() {
                 super::$test(Backend::TokioHttp1);
             }
