@@ -3,7 +3,7 @@
 use contract::vector::{Rule, Vector, accepts, refuses, rule};
 
 pub(crate) fn all() -> Vec<Vector> {
-    [good(), bad(), not_once(), version_1_0(), absolute(), not_absolute()].concat()
+    [good(), bad(), not_once(), version_1_0(), absolute(), not_absolute(), no_authority()].concat()
 }
 
 fn in_place(rule: Rule) -> Rule {
@@ -130,17 +130,15 @@ fn not_absolute() -> Vec<Vector> {
     let no_host = "GET http://b/anything HTTP/1.1\r\n\r\n";
     let bad_host = "GET http://b/anything HTTP/1.1\r\nHost: a b\r\n\r\n";
     let two_hosts = "GET http://b/anything HTTP/1.1\r\nHost: b\r\nHost: b\r\n\r\n";
-    let mut vectors = rule("RFC 9112, 3.2", "Host must be sent beside absolute-form, and be valid")
-        .vectors([
-            refuses("absolute-form without Host", no_host),
-            refuses("absolute-form beside a bad Host", bad_host),
-            refuses("absolute-form beside two Hosts", two_hosts),
-        ]);
-    vectors.extend(
-        rule(
-            "RFC 9110, 4.2",
-            "an http URI has a host that is not empty, and ought to have no user",
-        )
+    rule("RFC 9112, 3.2", "Host must be sent beside absolute-form, and be valid").vectors([
+        refuses("absolute-form without Host", no_host),
+        refuses("absolute-form beside a bad Host", bad_host),
+        refuses("absolute-form beside two Hosts", two_hosts),
+    ])
+}
+
+fn no_authority() -> Vec<Vector> {
+    rule("RFC 9110, 4.2", "an http URI has a host that is not empty, and ought to have no user")
         .around("GET ", " HTTP/1.1\r\nHost: a\r\n\r\n")
         .vectors([
             refuses("absolute-form with a user", "http://me@b/anything"),
@@ -156,7 +154,5 @@ fn not_absolute() -> Vec<Vector> {
             refuses("absolute-form with two hosts", "http://b,c/anything"),
             refuses("absolute-form with a space", "http://b/any thing"),
             refuses("absolute-form with an open bracket", "http://[::1/anything"),
-        ]),
-    );
-    vectors
+        ])
 }
