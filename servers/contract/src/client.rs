@@ -139,7 +139,7 @@ impl Client {
         self
     }
 
-    /// Reads a head, and leaves the body for [`Client::chunk`] or [`Client::content`].
+    /// Reads a head, and leaves the body for [`Connection::chunk`] or [`Connection::content`].
     #[track_caller]
     pub fn head(&mut self) -> Head {
         match wire::read_head(&mut self.reader) {
