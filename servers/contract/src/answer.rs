@@ -121,13 +121,15 @@ impl Answer {
         self.evidence.fail(what)
     }
 
-    /// Whether the answer holds `Connection: close`.
+    /// Whether the answer says that it is the last on its connection: by `close` or, in HTTP/1.0, by
+    /// saying nothing (RFC 9112, 9.3).
     pub fn announces_close(&self) -> bool {
-        self.head
-            .values("connection")
-            .iter()
-            .flat_map(|value| value.split(','))
-            .any(|option| option.trim().eq_ignore_ascii_case("close"))
+        let values = self.head.values("connection");
+        let says = |due| {
+            let mut options = values.iter().flat_map(|value| value.split(',')).map(str::trim);
+            options.any(|option| option.eq_ignore_ascii_case(due))
+        };
+        says("close") || self.head.version == "HTTP/1.0" && !says("keep-alive")
     }
 
     /// `Date` must be there, as it is to be written, and say now.

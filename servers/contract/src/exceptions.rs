@@ -115,6 +115,14 @@ pub const EMPTY_LINES: Exception = Exception {
     verdict: "permitted: at least one is to be ignored",
 };
 
+/// Empty lines before an answer.
+pub const EMPTY_LINES_BEFORE_ANSWER: Exception = Exception {
+    id: "empty-lines-before-answer",
+    rfc: "RFC 9112, 2.1 and 2.2",
+    what: "ignores any number of empty lines before a status line",
+    verdict: "not in the grammar, which forgives them before requests only; harmless, for they hide nothing",
+};
+
 /// A coding that is not known, where chunked is not the last.
 pub const UNKNOWN_CODING: Exception = Exception {
     id: "unknown-coding",
@@ -193,6 +201,7 @@ pub const ALL: &[&Exception] = &[
     &ZEROS_BEFORE_CHUNK_SIZE,
     &TOO_MANY_TRAILERS,
     &EMPTY_LINES,
+    &EMPTY_LINES_BEFORE_ANSWER,
     &UNKNOWN_CODING,
     &FRAGMENT,
     &LONG_REQUEST_LINE,
