@@ -15,10 +15,9 @@ mod hop_by_hop;
 mod identity;
 mod interim;
 mod midway;
-mod not_yet;
 mod peers;
 mod requests;
 mod retry;
 mod reuse;
 
-pub(crate) use not_yet::on_every_backend;
+pub(crate) use contract::on_every_backend;
