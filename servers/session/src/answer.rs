@@ -23,6 +23,7 @@ impl Session {
     }
 
     /// Answers that the request cannot be read to its end, and ends the connection.
+    #[inline(never)]
     pub(crate) fn refuse(&mut self, answer: Response<Body>, buffers: &mut Buffers, now: Instant) {
         self.codec.close_after();
         self.respond(answer, buffers, now);
@@ -30,6 +31,7 @@ impl Session {
 
     /// As [`refuse`](Self::refuse) if no head is out; after one, only an end without the last
     /// chunk tells the truth.
+    #[inline(never)]
     pub(crate) fn give_up(
         &mut self,
         can_answer: bool,

@@ -65,6 +65,7 @@ impl Session {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn begin_forwarding(&mut self, plan: Forward, head: request::Parts, now: Instant) {
         let head = plan.request(head, self.identity.origin);
         let until = now + self.context.timeouts.upstream_wait;
@@ -73,6 +74,7 @@ impl Session {
     }
 
     /// Makes one transition of a forwarded request: a step if something must be waited for.
+    #[inline(never)]
     pub(crate) fn forward(&mut self, buffers: &mut Buffers, now: Instant) -> Option<Step> {
         let State::Forwarding(forwarding) = &mut self.state else { return None };
         match forwarding.advance(&mut self.codec, buffers, self.current.content_limit) {
@@ -114,6 +116,7 @@ impl Session {
     }
 
     /// The deadline of a forwarded request has passed.
+    #[inline(never)]
     pub(crate) fn forwarding_is_late(&mut self, buffers: &mut Buffers, now: Instant) {
         let State::Forwarding(forwarding) = &mut self.state else { return };
         match forwarding.late(now) {

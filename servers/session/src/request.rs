@@ -12,13 +12,7 @@ impl Session {
     pub(crate) fn receive_head(&mut self, buffers: &mut Buffers, now: Instant) -> Option<Step> {
         match self.codec.receive(&mut buffers.input, &mut buffers.fields) {
             Ok(Some(Event::Head(head))) => {
-                self.requests += 1;
-                self.current.began = now;
-                if !std::mem::replace(&mut self.in_flight, true) {
-                    self.context.environment.began();
-                }
-                let decision = self.context.service.decide(&head);
-                self.begin(decision, head, buffers, now);
+                self.begin(head, buffers, now);
                 None
             }
             Ok(_) => self.read(now),
@@ -30,29 +24,30 @@ impl Session {
         }
     }
 
-    /// Begins what the service has decided.
-    pub(crate) fn begin(
-        &mut self,
-        decision: Decision,
-        head: request::Parts,
-        buffers: &mut Buffers,
-        now: Instant,
-    ) {
-        self.current.route = decision.route;
-        self.current.content_limit = decision.content_limit.unwrap_or(u64::MAX);
-        if decision.close {
+    /// Has the service decide about a request, and begins what it says.
+    #[inline(never)]
+    fn begin(&mut self, head: request::Parts, buffers: &mut Buffers, now: Instant) {
+        self.requests += 1;
+        self.current.began = now;
+        if !std::mem::replace(&mut self.in_flight, true) {
+            self.context.environment.began();
+        }
+        let Decision { route, action, close, content_limit } = self.context.service.decide(&head);
+        self.current.route = route;
+        self.current.content_limit = content_limit.unwrap_or(u64::MAX);
+        if close {
             self.codec.close_after();
         }
-        if let Action::Forward(plan) = decision.action {
+        if let Action::Forward(plan) = action {
             return self.begin_forwarding(plan, head, now);
         }
         buffers.fields = head.headers;
         buffers.fields.clear();
-        let reads_content = matches!(decision.action, Action::Echo(_) | Action::Report(_));
+        let reads_content = matches!(action, Action::Echo(_) | Action::Report(_));
         if reads_content && self.codec.expects_continue() {
             self.codec.send_continue(&mut buffers.output);
         }
-        self.state = match decision.action {
+        self.state = match action {
             Action::Respond(response) => return self.respond(response, buffers, now),
             Action::Echo(echo) if self.codec.content_left() == Some(0) => {
                 self.send_head(echo.head, Some(0), buffers, now);
@@ -69,6 +64,7 @@ impl Session {
         };
     }
 
+    #[inline(never)]
     pub(crate) fn echo(&mut self, buffers: &mut Buffers, now: Instant) -> Option<Step> {
         let event = self.codec.receive(&mut buffers.input, &mut buffers.fields);
         let State::Echoing { head, counted } = &mut self.state else { return None };
@@ -99,6 +95,7 @@ impl Session {
         None
     }
 
+    #[inline(never)]
     pub(crate) fn consume(&mut self, buffers: &mut Buffers, now: Instant) -> Option<Step> {
         let event = self.codec.receive(&mut buffers.input, &mut buffers.fields);
         let State::Consuming { counted, .. } = &mut self.state else { return None };
@@ -125,6 +122,7 @@ impl Session {
     }
 
     /// The request is read: hold the answer back for as long as the service asked, then answer.
+    #[inline(never)]
     pub(crate) fn pause(&mut self, buffers: &mut Buffers, now: Instant) -> Option<Step> {
         let State::Pausing { pause, until, .. } = &mut self.state else { return None };
         if !buffers.output.is_empty() {
@@ -140,6 +138,7 @@ impl Session {
         None
     }
 
+    #[inline(never)]
     pub(crate) fn report(&mut self, buffers: &mut Buffers, now: Instant) {
         let State::Pausing { report, counted, .. } = self.take_state() else { return };
         let (kind, number) = self.identity.worker;
@@ -154,6 +153,7 @@ impl Session {
     }
 
     /// Reads what is left of a request that is already answered.
+    #[inline(never)]
     pub(crate) fn drain_request(&mut self, buffers: &mut Buffers) -> Option<Step> {
         let event = self.codec.receive(&mut buffers.input, &mut buffers.fields);
         let State::Draining { left, until } = &mut self.state else { return None };

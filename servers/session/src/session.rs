@@ -1,4 +1,8 @@
 //! The state machine of a connection; its diagram is in the crate's documentation.
+//!
+//! Where this crate says `#[inline(never)]`, it is for the stack's sake: a transition that shares the
+//! frame of [`Session::step`] takes room there while others run, and a coroutine that has touched a
+//! second page of its stack keeps it.
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
