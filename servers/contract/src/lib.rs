@@ -24,6 +24,7 @@
 //! tables are in `tests/vectors/tables`. [`delivery`] sends a vector so that the server must read it
 //! in pieces, and [`observation`] says what came of it.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
