@@ -178,8 +178,11 @@ fn size_and_extension(line: &[u8]) -> Result<(u64, usize), Error> {
 
 /// Checks `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )`.
 fn extensions(mut rest: &[u8]) -> Result<(), Error> {
+    // Without a semicolon, what follows the size is no extension yet.
+    let mut error = Error::ChunkSize;
     while !rest.is_empty() {
-        rest = blank(rest).strip_prefix(b";").ok_or(Error::ChunkSize)?;
+        rest = blank(rest).strip_prefix(b";").ok_or(error)?;
+        error = Error::ChunkExtension;
         rest = token(blank(rest))?;
         if let Some(value) = blank(rest).strip_prefix(b"=") {
             let value = blank(value);
@@ -270,6 +273,8 @@ mod tests {
             (b"3;\r\nabc\r\n", Error::ChunkExtension),
             (b"3;x=\r\nabc\r\n", Error::ChunkExtension),
             (b"3;x=\"\r\nabc\r\n", Error::ChunkExtension),
+            (b"3;x y\r\nabc\r\n", Error::ChunkExtension),
+            (b"3;x \r\nabc\r\n", Error::ChunkExtension),
             (b"3\nabc\r\n", Error::LineEnd),
             (b"3;\r\r\n", Error::ChunkExtension),
             (b"3\r\nabcd\r\n", Error::ChunkEnd),
