@@ -15,10 +15,12 @@ use crate::{
 
 /// No server takes more than this unless it is told to: beyond, ports and memory decide.
 const MOST: u64 = 100_000;
-/// Descriptors and threads kept back for what isn't a connection: logs, loops, the admin port.
+/// Descriptors and threads kept back for what isn't a connection: logs, the admin port, refusals.
 const RESERVE: u64 = 64;
 /// Descriptors of an event loop: what it waits in, a second handle to that, and what wakes it.
 const PER_LOOP: u64 = 3;
+/// What it has more with an upstream, at most: another to wait in, and what wakes that.
+const PER_LOOP_UPSTREAM: u64 = 2;
 
 /// How much a server may have open at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,11 +57,13 @@ pub enum LimitError {
 
 /// Raises the soft limit on open files to the hard one, and works out what can be open at once.
 pub fn bounds(options: &Options, backend: &Backend) -> Result<Bounds, LimitError> {
+    let of_upstream = |number| options.upstream.as_ref().map_or(0, |_| number as u64);
     let asked = Asked {
         connections: options.max_connections.map(|number| number as u64),
         workers: options.workers.map(|number| number as u64),
         loops: if backend.per_connection.threads == 0 { workers(options) as u64 } else { 0 },
-        upstream: options.upstream.as_ref().map_or(0, |_| options.upstream_connections as u64),
+        upstream: of_upstream(options.upstream_connections),
+        queue: of_upstream(options.upstream_queue),
     };
     work_out(&asked, backend.per_connection, &Kernel::read())
 }
@@ -77,6 +81,8 @@ struct Asked {
     workers: Option<u64>,
     loops: u64,
     upstream: u64,
+    /// How many may wait for the upstream.
+    queue: u64,
 }
 
 /// A limit, by name, and how many connections it has room for.
@@ -86,9 +92,9 @@ struct Limit {
 }
 
 fn work_out(asked: &Asked, each: Footprint, kernel: &Kernel) -> Result<Bounds, LimitError> {
-    let upstream = asked.upstream.min(kernel.descriptors.map_or(u64::MAX, |all| all / 4));
-    let kept = reserve(kernel.descriptors.unwrap_or(u64::MAX), asked.loops * PER_LOOP);
-    let mut limits: Vec<Limit> = descriptors(each, kernel, kept, upstream).into_iter().collect();
+    let most = kernel.descriptors.map_or(u64::MAX, |all| all / 4);
+    let asked = &Asked { upstream: asked.upstream.min(most), ..*asked };
+    let mut limits: Vec<Limit> = descriptors(asked, each, kernel).into_iter().collect();
     let of_workers = of_workers(each, kernel);
     // A pool of fixed size takes its threads and their stacks once, however many connections queue.
     let pooled = each.threads > 0
@@ -109,19 +115,26 @@ fn work_out(asked: &Asked, each: Footprint, kernel: &Kernel) -> Result<Bounds, L
     Ok(Bounds {
         max_connections: usize::try_from(max).unwrap_or(usize::MAX),
         bounded_by,
-        upstream_connections: usize::try_from(upstream).unwrap_or(usize::MAX),
-        reserve: usize::try_from(kept).unwrap_or(0),
+        upstream_connections: usize::try_from(asked.upstream).unwrap_or(usize::MAX),
+        reserve: usize::try_from(reserve(kernel.descriptors.unwrap_or(u64::MAX))).unwrap_or(0),
     })
 }
 
-fn descriptors(each: Footprint, kernel: &Kernel, kept: u64, upstream: u64) -> Option<Limit> {
+fn descriptors(asked: &Asked, each: Footprint, kernel: &Kernel) -> Option<Limit> {
     let all = kernel.descriptors?;
-    let name = match upstream {
-        0 => format!("RLIMIT_NOFILE {all}"),
-        _ => format!("RLIMIT_NOFILE {all}, with {upstream} for the upstream,"),
+    let &Asked { workers, loops, upstream, queue, .. } = asked;
+    let (name, per_loop) = match upstream {
+        0 => (format!("RLIMIT_NOFILE {all}"), PER_LOOP),
+        _ => (
+            format!("RLIMIT_NOFILE {all}, with {upstream} for the upstream,"),
+            PER_LOOP + PER_LOOP_UPSTREAM,
+        ),
     };
-    let connections = all.saturating_sub(kept + upstream).checked_div(each.descriptors)?;
-    Some(Limit { name, connections })
+    let room = all.saturating_sub(reserve(all) + loops * per_loop + upstream);
+    // A thread that waits for the upstream has a bell: a descriptor for as long as that takes.
+    let bells = if each.threads > 0 { queue.min(workers.unwrap_or(u64::MAX)) } else { 0 };
+    let left = room.saturating_sub(bells).max(room / 2);
+    Some(Limit { name, connections: left.checked_div(each.descriptors)? })
 }
 
 /// The limits on what a thread or a coroutine takes: its maps, and its number.
@@ -138,15 +151,15 @@ fn of_workers(each: Footprint, kernel: &Kernel) -> Vec<Limit> {
     ];
     let threads = threads.into_iter().filter_map(|(name, free)| {
         let free = free?;
-        let connections = (free - reserve(free, 0)).checked_div(each.threads)?;
+        let connections = (free - reserve(free)).checked_div(each.threads)?;
         Some(Limit { name: format!("{name}, {free} left,"), connections })
     });
     maps.into_iter().chain(threads).collect()
 }
 
-/// [`RESERVE`]; or, where there are few, an eighth and what is known to be needed.
-fn reserve(all: u64, needed: u64) -> u64 {
-    RESERVE.min(all / 8 + needed)
+/// [`RESERVE`]; or, where there are few, an eighth.
+fn reserve(all: u64) -> u64 {
+    RESERVE.min(all / 8)
 }
 
 #[cfg(test)]
@@ -156,7 +169,8 @@ mod tests {
     const LOOPS: Footprint = Footprint { descriptors: 1, maps: 0, threads: 0 };
     const COROUTINES: Footprint = Footprint { descriptors: 1, maps: 2, threads: 0 };
     const THREADS: Footprint = Footprint { descriptors: 1, maps: 4, threads: 1 };
-    const NOTHING: Asked = Asked { connections: None, workers: None, loops: 0, upstream: 0 };
+    const NOTHING: Asked =
+        Asked { connections: None, workers: None, loops: 0, upstream: 0, queue: 0 };
 
     fn kernel() -> Kernel {
         Kernel {
@@ -191,7 +205,7 @@ mod tests {
     fn where_there_are_few_an_eighth_is_kept_back() {
         let few = Kernel { descriptors: Some(64), ..kernel() };
         expect(&NOTHING, LOOPS, &few, 56, "RLIMIT_NOFILE 64");
-        assert_eq!((reserve(511, 0), reserve(512, 0), reserve(7, 0)), (63, 64, 0));
+        assert_eq!((reserve(511), reserve(512), reserve(7)), (63, 64, 0));
     }
 
     #[test]
@@ -199,10 +213,30 @@ mod tests {
         let loops = |loops| Asked { loops, ..NOTHING };
         let few = Kernel { descriptors: Some(128), ..kernel() };
         expect(&loops(2), LOOPS, &few, 106, "RLIMIT_NOFILE 128");
-        expect(&loops(16), LOOPS, &kernel(), 19_936, "RLIMIT_NOFILE 20000");
+        expect(&loops(16), LOOPS, &kernel(), 19_888, "RLIMIT_NOFILE 20000");
         let too_few = Kernel { descriptors: Some(16), ..kernel() };
         let error = work_out(&loops(16), LOOPS, &too_few).unwrap_err();
         assert_eq!(error, LimitError::NoRoom("RLIMIT_NOFILE 16".to_owned()));
+    }
+
+    #[test]
+    fn event_loops_have_more_with_an_upstream() {
+        let asked = Asked { loops: 16, upstream: 256, queue: 1024, ..NOTHING };
+        let by = "RLIMIT_NOFILE 20000, with 256 for the upstream,";
+        expect(&asked, COROUTINES, &kernel(), 19_600, by);
+    }
+
+    #[test]
+    fn threads_that_wait_for_the_upstream_have_their_bells() {
+        let asked = Asked { upstream: 256, queue: 1024, ..NOTHING };
+        let plenty = Kernel { maps: None, ..kernel() };
+        let by = "RLIMIT_NOFILE 20000, with 256 for the upstream,";
+        expect(&asked, THREADS, &plenty, 18_656, by);
+        expect(&Asked { workers: Some(8), ..asked }, THREADS, &plenty, 19_672, by);
+        let few = Kernel { descriptors: Some(1024), ..plenty };
+        let by = "RLIMIT_NOFILE 1024, with 256 for the upstream,";
+        // No more wait than there are.
+        expect(&asked, THREADS, &few, 352, by);
     }
 
     #[test]
