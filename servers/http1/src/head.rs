@@ -91,6 +91,7 @@ pub(crate) fn wants_persistence(version: Version, fields: &HeaderMap) -> bool {
 /// Writes fields, in their order.
 pub(crate) fn encode_fields(fields: &HeaderMap, out: &mut Vec<u8>) {
     for (name, value) in fields {
+        out.reserve(name.as_str().len() + value.len() + 4);
         encode_name(name.as_str(), out);
         encode_value(value.as_bytes(), out);
     }
@@ -122,9 +123,13 @@ fn encode_value(value: &[u8], out: &mut Vec<u8>) {
 
 /// Names are alike in any case; people read `Content-Type`.
 fn encode_name(name: &str, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(name.as_bytes());
     let mut begins = true;
-    for byte in name.bytes() {
-        out.push(if begins { byte.to_ascii_uppercase() } else { byte });
-        begins = byte == b'-';
+    for byte in &mut out[start..] {
+        if begins {
+            byte.make_ascii_uppercase();
+        }
+        begins = *byte == b'-';
     }
 }

@@ -38,13 +38,17 @@ static END_TO_END: [HeaderName; 9] = [
 
 /// Removes the fields that must not be passed on, and those that `Connection` names.
 pub(crate) fn remove(headers: &mut HeaderMap) {
-    let named = field::list(headers, &header::CONNECTION)
-        .filter(|option| !is_persistence(option))
-        .filter_map(|option| HeaderName::from_bytes(option).ok())
-        .filter(|name| !END_TO_END.contains(name));
     // A look at each of the few names there are costs less than a search for each of the eleven.
-    let there = headers.keys().filter(|name| HOP_BY_HOP.contains(name)).cloned();
-    for name in named.chain(there).collect::<Vec<_>>() {
+    let there = headers.keys().filter(|name| HOP_BY_HOP.contains(name));
+    let mut gone: Vec<_> = there.cloned().collect();
+    if gone.contains(&header::CONNECTION) {
+        let named = field::list(headers, &header::CONNECTION)
+            .filter(|option| !is_persistence(option))
+            .filter_map(|option| HeaderName::from_bytes(option).ok())
+            .filter(|name| !END_TO_END.contains(name));
+        gone.extend(named);
+    }
+    for name in gone {
         headers.remove(name);
     }
 }
