@@ -160,10 +160,12 @@ impl Connection {
 
     fn release(&mut self, release: Release) {
         let Some(upstreams) = &self.shared.upstreams else { return };
-        if let (Some(Upstream::Connected(link)), Release::Keep(keep_alive)) =
-            (self.upstream.take(), release)
-        {
-            upstreams.give_back(link, keep_alive);
+        match (self.upstream.take(), release) {
+            (Some(Upstream::Connected(link)), Release::Keep(keep_alive)) => {
+                upstreams.give_back(link, keep_alive);
+            }
+            (Some(Upstream::Connecting(connecting)), _) => upstreams.give_up(&connecting),
+            _ => {}
         }
     }
 

@@ -138,6 +138,11 @@ impl Upstreams {
         }
     }
 
+    /// A connect has taken too long: the next should go elsewhere, if there is an elsewhere.
+    pub(crate) fn give_up(&self, connecting: &Connecting) {
+        self.fail(connecting.address, &io::ErrorKind::TimedOut.into());
+    }
+
     /// The upstream has closed a connection, or sent what nobody asked for: it is not idle any more.
     pub(crate) fn forget(&self, socket: &Rc<Socket>) {
         self.idle.borrow_mut().retain(|link| !link.is_to(socket));

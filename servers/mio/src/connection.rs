@@ -195,6 +195,9 @@ impl Connection {
             (Some(Upstream::Connected(connection)), Release::Keep(keep_alive)) => {
                 upstreams.give_back(connection, keep_alive, Instant::now());
             }
+            (Some(Upstream::Connecting(connection)), _) => {
+                upstreams.give_up(&connection, Instant::now());
+            }
             (Some(Upstream::Waiting(_)), _) => upstreams.forget(self.token),
             _ => {}
         }

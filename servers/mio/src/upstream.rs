@@ -144,6 +144,11 @@ impl Upstreams {
         }
     }
 
+    /// A connect has taken too long: the next should go elsewhere, if there is an elsewhere.
+    pub(crate) fn give_up(&self, connection: &Connection, now: Instant) {
+        self.fail(connection.address, &ErrorKind::TimedOut.into(), now);
+    }
+
     /// A connection given back, and the client whose request it is for.
     pub(crate) fn next_handed(&mut self) -> Option<(Token, Box<Connection>)> {
         self.handed.pop_front()

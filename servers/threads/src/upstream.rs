@@ -2,8 +2,8 @@
 
 use std::{
     collections::VecDeque,
-    io,
-    net::TcpStream,
+    io::{self, ErrorKind},
+    net::{SocketAddr, TcpStream},
     os::fd::OwnedFd,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -130,12 +130,12 @@ impl Upstreams {
                 self.upstream.counters().connected();
                 Ok(Upstream::Connected(Connection { stream, _opening: opening }))
             }
-            Ok((_, Err(error), _)) if error.kind() == io::ErrorKind::WouldBlock => {
+            Ok((_, Err(error), _)) if error.kind() == ErrorKind::WouldBlock => {
+                self.fail(address, &ErrorKind::TimedOut.into());
                 Err(Missing::Late)
             }
             Ok((_, Err(error), _)) | Err(error) => {
-                tracing::debug!(%address, %error, "cannot connect upstream");
-                self.upstream.destination.failed(address, Instant::now());
+                self.fail(address, &error);
                 Err(Missing::Failed(Failure::Unreachable))
             }
         }
@@ -196,6 +196,12 @@ impl Upstreams {
             (None, Some(opening)) => Ok(Upstream::Placed(opening)),
             (None, None) => Err(Missing::Late),
         }
+    }
+
+    /// A connect has failed or taken too long: the next should go elsewhere, if there is an elsewhere.
+    fn fail(&self, address: SocketAddr, error: &io::Error) {
+        tracing::debug!(%address, %error, "cannot connect upstream");
+        self.upstream.destination.failed(address, Instant::now());
     }
 
     /// Lets idle connections go when their time has come.

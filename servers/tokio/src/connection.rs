@@ -141,8 +141,13 @@ impl Connection {
         let had = match self.upstream.take() {
             // Boxed, for a task holds room for all that it will ever wait for.
             Some(Upstream::Placed(opening)) => {
-                let connected = Box::pin(upstreams.connect(opening));
-                self.in_time(connected).await?.map(|made| made.map(Upstream::Connected))
+                let address = upstreams.address();
+                let connected = Box::pin(upstreams.connect(address, opening));
+                let connected = self.in_time(connected).await?;
+                if connected.is_none() {
+                    upstreams.give_up(address);
+                }
+                connected.map(|made| made.map(Upstream::Connected))
             }
             _ => self.in_time(upstreams.acquire(reuse)).await?,
         };

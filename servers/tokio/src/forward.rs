@@ -298,9 +298,13 @@ impl Passage {
             Upstream::Connected(peer) => return Ok((peer, true)),
             Upstream::Placed(opening) => opening,
         };
-        let made = Box::pin(peers.connect(opening));
-        let made = patience.bound(options.upstream_connect_timeout, made).await;
-        let made = Peer::new(made.ok_or(Failure::ConnectTimeout)??, &shared.hyper.upstream);
+        let address = peers.address();
+        let made = Box::pin(peers.connect(address, opening));
+        let Some(made) = patience.bound(options.upstream_connect_timeout, made).await else {
+            peers.give_up(address);
+            return Err(Failure::ConnectTimeout);
+        };
+        let made = Peer::new(made?, &shared.hyper.upstream);
         made.await.map(|peer| (peer, false)).map_err(|_| Failure::Unreachable)
     }
 

@@ -6,6 +6,7 @@ use std::{
     convert::Infallible,
     future::poll_fn,
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -106,9 +107,17 @@ impl<T: Link> Upstreams<T> {
         .await
     }
 
+    /// Where to connect to now.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.upstream.destination.address()
+    }
+
     /// Makes a new connection.
-    pub(crate) async fn connect(&self, opening: Opening) -> Result<Connection, Failure> {
-        let address = self.upstream.destination.address();
+    pub(crate) async fn connect(
+        &self,
+        address: SocketAddr,
+        opening: Opening,
+    ) -> Result<Connection, Failure> {
         let connected = async {
             let stream = TcpStream::from_std(upstream::begin_connect(address)?)?;
             let finish = || upstream::finish_connect(&stream);
@@ -121,11 +130,15 @@ impl<T: Link> Upstreams<T> {
                 Ok(Connection { stream, opening })
             }
             Err(error) => {
-                tracing::debug!(%address, %error, "cannot connect upstream");
-                self.upstream.destination.failed(address, Instant::now());
+                self.fail(address, &error);
                 Err(Failure::Unreachable)
             }
         }
+    }
+
+    /// A connect has taken too long: the next should go elsewhere, if there is an elsewhere.
+    pub(crate) fn give_up(&self, address: SocketAddr) {
+        self.fail(address, &io::ErrorKind::TimedOut.into());
     }
 
     /// Gives a connection to whoever waits for one, or keeps it.
@@ -204,6 +217,11 @@ impl<T: Link> Upstreams<T> {
         }
         self.upstream.counters().reused();
         Some(Upstream::Connected(connection))
+    }
+
+    fn fail(&self, address: SocketAddr, error: &io::Error) {
+        tracing::debug!(%address, %error, "cannot connect upstream");
+        self.upstream.destination.failed(address, Instant::now());
     }
 
     fn lock(&self) -> MutexGuard<'_, Pool<T>> {

@@ -172,7 +172,8 @@ fn is_too_slow(backend: Backend, begin: &str) {
 fn an_upstream_that_accepts_no_connection(backend: Backend) {
     let origin = Origin::closed(backend);
     origin.open(0);
-    let server = origin.server(&["--upstream-connect-timeout", "300ms"]);
+    let program = origin.program().options(&["--upstream-connect-timeout", "300ms"]);
+    let server = program.env("RUST_LOG", "debug").start();
     let briefly = Duration::from_millis(200);
     let fillers: Vec<_> = (0..64)
         .map_while(|_| TcpStream::connect_timeout(&origin.address(), briefly).ok())
@@ -184,6 +185,9 @@ fn an_upstream_that_accepts_no_connection(backend: Backend) {
     let mut client = server.connect();
     client.get("/proxy/a").status(504).stays_open();
     client.get("/healthz").status(200);
+    // Whoever says so goes on to the upstream's next address.
+    let line = server.logs("cannot connect upstream");
+    assert!(line.contains("timed out"), "{backend}: {line}");
 }
 
 fn failures_are_counted_by_reason(backend: Backend) {

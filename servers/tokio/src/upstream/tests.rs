@@ -28,7 +28,7 @@ async fn connect(upstreams: &Upstreams<Connection>) -> Connection {
     let Ok(Upstream::Placed(opening)) = in_time(upstreams.acquire(true)).await else {
         panic!("a place was due")
     };
-    in_time(upstreams.connect(opening)).await.expect("it listens")
+    in_time(upstreams.connect(upstreams.address(), opening)).await.expect("it listens")
 }
 
 async fn in_time<T>(future: impl Future<Output = T>) -> T {
@@ -85,7 +85,8 @@ async fn who_needs_a_new_connection_has_the_place_of_an_idle_one() {
     let Ok(Upstream::Placed(opening)) = in_time(upstreams.acquire(false)).await else {
         panic!("not one that was kept")
     };
-    let connection = in_time(upstreams.connect(opening)).await.expect("it listens");
+    let connection =
+        in_time(upstreams.connect(upstreams.address(), opening)).await.expect("it listens");
     let mut wait = Box::pin(upstreams.acquire(false));
     begin(wait.as_mut()).await;
     upstreams.give_back(connection, None);
