@@ -47,7 +47,7 @@ pub const BARE_LF_AFTER_TRAILERS: Exception = Exception {
 pub const EMPTY_MEMBER: Exception = Exception {
     id: "empty-member",
     rfc: "RFC 9110, 5.6.1.2",
-    what: "answers 400 to a Transfer-Encoding of chunked and an empty member after it",
+    what: "answers 400 to a Transfer-Encoding of chunked and an empty member after it, and 502 if an upstream sends it",
     verdict: "wrong: a reasonable number of empty members must be ignored",
 };
 

@@ -1,5 +1,6 @@
 //! How an answer's content comes back: as it comes, framed as the client understands.
 
+use contract::exceptions::EMPTY_MEMBER;
 use contract::origin::SIGNATURE;
 use contract::wire::Framing;
 use contract::{Backend, Origin};
@@ -9,6 +10,7 @@ use crate::on_every_backend;
 on_every_backend!(
     a_length_stays_a_length,
     chunks_stay_chunks,
+    an_empty_member_after_chunked_is_overlooked,
     content_until_the_close_comes_in_chunks,
     an_upstream_of_1_0_is_understood,
     a_client_of_1_0_gets_what_it_understands,
@@ -48,6 +50,21 @@ fn chunks_stay_chunks(backend: Backend) {
         open[at].request();
         open[at].answer(answer);
         client.relayed().status(200).chunked().body(body).stays_open();
+    }
+}
+
+fn an_empty_member_after_chunked_is_overlooked(backend: Backend) {
+    let origin = Origin::new(backend);
+    let server = origin.server(&[]);
+    let mut client = server.connect();
+    client.send(GET);
+    let (mut upstream, _) = origin.accept_request();
+    upstream.answer(&CHUNKS.replace("chunked", "chunked,"));
+    if EMPTY_MEMBER.excuses(backend) {
+        // What must not be is content that still has its chunks around it.
+        client.answer().status(502).stays_open();
+    } else {
+        client.relayed().status(200).chunked().body("hello").stays_open();
     }
 }
 
