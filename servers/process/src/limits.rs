@@ -126,7 +126,7 @@ fn descriptors(asked: &Asked, each: Footprint, kernel: &Kernel) -> Option<Limit>
     let (name, per_loop) = match upstream {
         0 => (format!("RLIMIT_NOFILE {all}"), PER_LOOP),
         _ => (
-            format!("RLIMIT_NOFILE {all}, with {upstream} for the upstream,"),
+            format!("RLIMIT_NOFILE {all} ({upstream} of it for the upstream)"),
             PER_LOOP + PER_LOOP_UPSTREAM,
         ),
     };
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn event_loops_have_more_with_an_upstream() {
         let asked = Asked { loops: 16, upstream: 256, queue: 1024, ..NOTHING };
-        let by = "RLIMIT_NOFILE 20000, with 256 for the upstream,";
+        let by = "RLIMIT_NOFILE 20000 (256 of it for the upstream)";
         expect(&asked, COROUTINES, &kernel(), 19_600, by);
     }
 
@@ -230,11 +230,11 @@ mod tests {
     fn threads_that_wait_for_the_upstream_have_their_bells() {
         let asked = Asked { upstream: 256, queue: 1024, ..NOTHING };
         let plenty = Kernel { maps: None, ..kernel() };
-        let by = "RLIMIT_NOFILE 20000, with 256 for the upstream,";
+        let by = "RLIMIT_NOFILE 20000 (256 of it for the upstream)";
         expect(&asked, THREADS, &plenty, 18_656, by);
         expect(&Asked { workers: Some(8), ..asked }, THREADS, &plenty, 19_672, by);
         let few = Kernel { descriptors: Some(1024), ..plenty };
-        let by = "RLIMIT_NOFILE 1024, with 256 for the upstream,";
+        let by = "RLIMIT_NOFILE 1024 (256 of it for the upstream)";
         // No more wait than there are.
         expect(&asked, THREADS, &few, 352, by);
     }

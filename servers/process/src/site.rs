@@ -55,6 +55,10 @@ impl Site {
             drain_deadline: OnceLock::new(),
         });
         let upstream = upstream(&options, &bounds, &world)?.map(Arc::new);
+        let itself = listener.socket.local_addr().context("the listening socket has no address")?;
+        if upstream.as_ref().is_some_and(|upstream| upstream.destination.leads_to(itself)) {
+            anyhow::bail!("--upstream leads to {itself}, which is this server; expected another");
+        }
         let context = Arc::new(context(backend, &options, mode(options.mode), &world)?);
         if let Some(address) = options.admin {
             let context = context_for_admin(backend, &options, &world)?;

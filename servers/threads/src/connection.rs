@@ -31,7 +31,6 @@ pub(crate) fn serve(
     number: u64,
 ) -> io::Result<()> {
     process::listener::prepare(stream)?;
-    stream.set_write_timeout(Some(shared.site.options.write_timeout))?;
     let identity = Identity { origin, number, worker: ("worker", pool::worker_number()) };
     let context = shared.site.context.clone();
     let session = Session::new(context, identity, Instant::now());
@@ -77,7 +76,7 @@ impl Connection<'_> {
                 Step::HalfClose => self.stream.shutdown(Shutdown::Write)?,
                 Step::Close => return Ok(()),
                 Step::Abort => return process::listener::abort(self.stream),
-                Step::Connect { reuse } => self.connect(reuse, now)?,
+                Step::Connect { reuse } => self.connect(reuse)?,
                 Step::Relay(wants) => self.relay(wants)?,
                 Step::Release(release) => self.release(release),
             }
@@ -119,14 +118,14 @@ impl Connection<'_> {
         Ok(first.len())
     }
 
-    /// Blocks until the kernel has taken the output, or has not taken any for too long.
+    /// Writes at once, for there is nearly always room; where there is none, blocks until there is, or
+    /// has not been any for too long.
     fn write(&mut self) -> io::Result<()> {
-        let Some(buffers) = &mut self.buffers else { return Ok(()) };
-        match buffers.output.write_to(&mut self.stream) {
-            Ok(count) => self.session.sent(count),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.timed_out(),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        if !self.write_downstream()? {
+            let mut sockets = [PollFd::new(self.stream, PollFlags::OUT)];
+            if socket::wait(&mut sockets, self.session.deadline())? == Waited::Late {
+                self.timed_out();
+            }
         }
         Ok(())
     }
@@ -140,7 +139,7 @@ impl Connection<'_> {
     }
 
     /// Blocks until there is a place for a connection upstream, and then until there is one.
-    fn connect(&mut self, reuse: bool, now: Instant) -> io::Result<()> {
+    fn connect(&mut self, reuse: bool) -> io::Result<()> {
         self.lend_buffers();
         let Some(upstreams) = &self.shared.upstreams else { return Ok(()) };
         let until = self.session.deadline();
@@ -149,7 +148,7 @@ impl Connection<'_> {
             _ => upstreams.acquire(reuse, self.stream, until),
         };
         match had {
-            Ok(Upstream::Placed(_)) => self.session.connecting(now),
+            Ok(Upstream::Placed(_)) => self.session.connecting(Instant::now()),
             Ok(Upstream::Connected(_)) => self.session.connected(reuse),
             Err(Missing::Failed(failure)) => self.session.upstream_failed(failure),
             Err(Missing::Late) => self.timed_out(),

@@ -84,7 +84,7 @@ impl Connection {
                     process::listener::abort(&self.stream)?;
                     return Ok(());
                 }
-                Step::Connect { reuse } => self.connect(reuse, now).await?,
+                Step::Connect { reuse } => self.connect(reuse).await?,
                 Step::Relay(wants) => self.relay(wants, now).await?,
                 Step::Release(release) => self.release(release),
             }
@@ -135,7 +135,7 @@ impl Connection {
     }
 
     /// Yields until there is a place for a connection upstream, and then until there is one.
-    async fn connect(&mut self, reuse: bool, now: Instant) -> io::Result<()> {
+    async fn connect(&mut self, reuse: bool) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let Some(upstreams) = &shared.upstreams else { return Ok(()) };
         let had = match self.upstream.take() {
@@ -154,7 +154,7 @@ impl Connection {
         match had {
             Some(Ok(had)) => {
                 match had {
-                    Upstream::Placed(_) => self.session.connecting(now),
+                    Upstream::Placed(_) => self.session.connecting(Instant::now()),
                     Upstream::Connected(_) => self.session.connected(reuse),
                 }
                 self.upstream = Some(had);

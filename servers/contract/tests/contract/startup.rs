@@ -17,6 +17,7 @@ on_every_backend!(
     a_value_that_is_none_is_named,
     a_limit_that_cannot_be_met_is_named,
     an_address_in_use_is_named,
+    an_upstream_that_is_the_server_itself_is_named,
     health_is_asked_for,
     health_prefers_the_admin_port,
     a_socket_handed_over_is_listened_on,
@@ -83,6 +84,12 @@ fn an_address_in_use_is_named(backend: Backend) {
     refuses(backend, &["--listen", &address], &[&address, "in use"]);
     let options = ["--listen", "127.0.0.1:0", "--admin", &address];
     refuses(backend, &options, &[&address, "in use"]);
+}
+
+fn an_upstream_that_is_the_server_itself_is_named(backend: Backend) {
+    let address = nobody();
+    let url = format!("http://{address}");
+    refuses(backend, &["--listen", &address, "--upstream", &url], &[&address, "this server"]);
 }
 
 fn health_is_asked_for(backend: Backend) {

@@ -56,6 +56,12 @@ impl Destination {
         found.addresses[found.current]
     }
 
+    /// Whether that may be `address`.
+    #[must_use]
+    pub fn leads_to(&self, address: SocketAddr) -> bool {
+        lock(&self.found).addresses.contains(&address)
+    }
+
     /// A connect to `address` failed: the next one is in use from now on, and the name is looked up
     /// again by a thread of its own, but once a second at most. Does not block.
     pub fn failed(&self, address: SocketAddr, now: Instant) {
