@@ -85,9 +85,11 @@ impl Pool {
 
     /// Gives buffers back, whatever is in them.
     pub fn give_back(&self, mut buffers: Box<Buffers>) {
-        buffers.input.clear();
-        buffers.output.clear();
-        buffers.clear_upstream();
+        if !buffers.are_empty() {
+            buffers.input.clear();
+            buffers.output.clear();
+            buffers.clear_upstream();
+        }
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         if free.len() < KEEP_AT_MOST {
             free.push(buffers);
