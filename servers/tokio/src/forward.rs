@@ -138,7 +138,7 @@ impl Current {
         let answer = passage.send(&mut peer, Request::from_parts(head, content), plan).await;
         let wire = Arc::clone(peer.wire());
         let failure = match answer {
-            // Nobody has asked for another protocol, and hyper makes something of any framing.
+            // Nobody has asked for another protocol; hyper takes any number, and any framing.
             Ok(Ok(answer)) if is_sound(&answer) => return Ok((peer, answer)),
             Ok(Ok(_)) | Err(Stopped::Endless) => Failure::Invalid,
             Ok(Err(error)) => failure(&error, wire.began()),
@@ -354,7 +354,9 @@ impl Drop for Passage {
 }
 
 fn is_sound(answer: &Response<Incoming>) -> bool {
-    !answer.status().is_informational() && service::is_framed_once(answer.headers())
+    // What is beyond these classes is no status code (RFC 9110, 15).
+    let is_final = matches!(answer.status().as_u16(), 200..600);
+    is_final && service::is_framed_once(answer.headers())
 }
 
 /// Passes an informational head on. Where the client was to wait for a 100, hyper sends that.

@@ -56,6 +56,8 @@ const GARBAGE: &[&str] = &[
     "HTTP/1.1 2000 OK\r\n\r\n",
     "HTTP/1.1 2x0 OK\r\n\r\n",
     "HTTP/1.1 099 OK\r\n\r\n",
+    "HTTP/1.1 600 OK\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 999 OK\r\nContent-Length: 0\r\n\r\n",
     "HTTP/1.1 200 O\0K\r\n\r\n",
     " HTTP/1.1 200 OK\r\n\r\n",
     "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
