@@ -35,6 +35,8 @@ pub(crate) struct Forwarded {
     keep_alive: Option<Duration>,
     /// Whether for the client nothing else ends it.
     ends_with_connection: bool,
+    /// Why it is about to break off.
+    broken: Option<Broken>,
 }
 
 /// Why it breaks off.
@@ -187,6 +189,7 @@ impl Current {
             content,
             keep_alive,
             ends_with_connection: false,
+            broken: None,
         };
         if !self.is_head && !forwarded.is_end_stream() {
             return self.pass_on(answer, Content::Forwarded(Box::new(forwarded)));
@@ -220,7 +223,7 @@ impl Forwarded {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Broken>>> {
         let (Some(peer), Some(patience)) = (&mut self.peer, &mut self.passage.patience) else {
-            return Poll::Ready(None);
+            return Poll::Ready(self.broken.take().map(Err));
         };
         let content = &mut self.content;
         let timeout = self.passage.exchange.shared.site.options.upstream_timeout;
@@ -257,7 +260,10 @@ impl Forwarded {
             self.passage.exchange.broke_off();
         }
         self.peer = None;
-        Poll::Ready(Some(Err(broken)))
+        self.broken = Some(broken);
+        // With an error hyper lets go of what it has not sent yet; while it waits, it sends that.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Nothing more is to come.

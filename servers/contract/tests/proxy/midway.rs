@@ -10,6 +10,7 @@ on_every_backend!(
     a_close_in_the_body_is_no_end,
     a_reset_in_the_body_is_no_end,
     a_bad_chunk_is_no_end,
+    a_bad_chunk_takes_none_of_the_good_ones_along,
     a_stall_in_the_body_is_no_end,
     a_slow_body_is_no_stall,
 );
@@ -67,6 +68,16 @@ fn a_bad_chunk_is_no_end(backend: Backend) {
             upstream.is_dropped();
         }
     }
+}
+
+fn a_bad_chunk_takes_none_of_the_good_ones_along(backend: Backend) {
+    let origin = Origin::new(backend);
+    let server = origin.server(&[]);
+    // What the client is to have comes in one piece with what it must not have.
+    let begin = "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n";
+    let (mut client, mut upstream) = begun(&origin, server.connect(), "1.1", begin);
+    assert_eq!(client.breaks_off(Framing::Chunked), b"abc", "{backend}");
+    upstream.is_dropped();
 }
 
 fn a_stall_in_the_body_is_no_end(backend: Backend) {
