@@ -51,6 +51,14 @@ pub const EMPTY_MEMBER: Exception = Exception {
     verdict: "wrong: a reasonable number of empty members must be ignored",
 };
 
+/// Bytes beyond ASCII in `Connection`.
+pub const CONNECTION_BEYOND_ASCII: Exception = Exception {
+    id: "connection-beyond-ascii",
+    rfc: "RFC 9110, 7.6.1, and RFC 9112, 9.3",
+    what: "overlooks close and keep-alive in a Connection field with a byte beyond ASCII",
+    verdict: "wrong for close, which is to be honoured whatever stands beside it; for keep-alive permitted",
+};
+
 /// White space after a chunk's size.
 pub const SPACE_AFTER_CHUNK_SIZE: Exception = Exception {
     id: "space-after-chunk-size",
@@ -193,6 +201,7 @@ pub const ALL: &[&Exception] = &[
     &BARE_LF,
     &BARE_LF_AFTER_TRAILERS,
     &EMPTY_MEMBER,
+    &CONNECTION_BEYOND_ASCII,
     &SPACE_AFTER_CHUNK_SIZE,
     &CHUNK_EXTENSION,
     &EQUAL_LENGTHS,

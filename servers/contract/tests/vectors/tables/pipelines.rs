@@ -1,10 +1,11 @@
 //! More than one request on a connection, or less: RFC 9112, 8 and 9.3.
 
-use contract::exceptions::EMPTY_LINES;
+use contract::exceptions::{CONNECTION_BEYOND_ASCII, EMPTY_LINES};
 use contract::vector::{Vector, accepts, closes, row, rule, stays};
 
 pub(crate) fn all() -> Vec<Vector> {
-    [good(), errors(), unread(), empty_lines(), half_closed(), incomplete()].concat()
+    [good(), errors(), unread(), empty_lines(), close(), keep_alive(), half_closed(), incomplete()]
+        .concat()
 }
 
 // Of a method that has no other name when a byte of it is lost.
@@ -103,6 +104,31 @@ fn empty_lines() -> Vec<Vector> {
                 closes(&[200, 400]),
             )
             .but(&EMPTY_LINES, [stays(&[200, 200])]),
+        ])
+}
+
+fn close() -> Vec<Vector> {
+    let last = |name, options: &[u8]| row(name, options, closes(&[200]));
+    rule("RFC 9112, 9.3", "if close is among the options, the connection does not persist")
+        .around("GET /bytes/5 HTTP/1.1\r\nHost: a\r\nConnection: ", "\r\n\r\n")
+        .vectors([
+            last("close among other options", b"x, Close ,y"),
+            last("close after what is no token", b"\", a b, close"),
+            last("close before obs-text", b"close, \xe9")
+                .but(&CONNECTION_BEYOND_ASCII, [stays(&[200])]),
+            last("close after obs-text", b"\", a b, \x80, close")
+                .but(&CONNECTION_BEYOND_ASCII, [stays(&[200])]),
+            last("close in a field after one of obs-text", b"\x80\r\nConnection: close"),
+        ])
+}
+
+fn keep_alive() -> Vec<Vector> {
+    rule("RFC 9112, 9.3", "a connection of 1.0 may persist if keep-alive is among the options")
+        .around("GET /bytes/5 HTTP/1.0\r\nConnection: ", "\r\n\r\n")
+        .vectors([
+            accepts("keep-alive among other options", "x, Keep-Alive ,y"),
+            accepts("keep-alive beside obs-text", b"keep-alive, \xe9")
+                .but(&CONNECTION_BEYOND_ASCII, [closes(&[200])]),
         ])
 }
 
