@@ -107,6 +107,14 @@ pub const ZEROS_BEFORE_CHUNK_SIZE: Exception = Exception {
     verdict: "permitted: the grammar sets no bound",
 };
 
+/// Content that ends before its length or its last chunk.
+pub const SHORT_CONTENT: Exception = Exception {
+    id: "short-content",
+    rfc: "RFC 9112, 8",
+    what: "has 400 answered to content that a half-close cuts short, where the others close without a word",
+    verdict: "permitted: a server may send an error before it closes",
+};
+
 /// Too many trailers.
 pub const TOO_MANY_TRAILERS: Exception = Exception {
     id: "too-many-trailers",
@@ -208,6 +216,7 @@ pub const ALL: &[&Exception] = &[
     &LARGEST_LENGTH,
     &LARGEST_CHUNK,
     &ZEROS_BEFORE_CHUNK_SIZE,
+    &SHORT_CONTENT,
     &TOO_MANY_TRAILERS,
     &EMPTY_LINES,
     &EMPTY_LINES_BEFORE_ANSWER,
