@@ -1,5 +1,6 @@
 //! Upstream connections that are kept: when they are used again, and when they are not.
 
+use contract::exceptions::CONNECTION_BEYOND_ASCII;
 use contract::origin::SIGNATURE;
 use contract::{Backend, Client, Origin, Server, Upstream};
 
@@ -10,6 +11,7 @@ on_every_backend!(
     clients_share_connections,
     the_newest_is_used_first,
     not_after_close_was_said,
+    not_after_close_beside_obs_text,
     not_after_1_0,
     not_after_content_until_the_close,
     not_after_bytes_that_nobody_asked_for,
@@ -89,6 +91,26 @@ fn not_after_close_was_said(backend: Backend) {
             upstream.answer(&format!("Connection: {connection}\r\nContent-Length: 2\r\n\r\nhi"));
         });
     }
+}
+
+fn not_after_close_beside_obs_text(backend: Backend) {
+    let answer = |upstream: &mut Upstream| {
+        upstream.send(b"HTTP/1.1 200 OK\r\nConnection: close, \xe9\r\n");
+        upstream.send(format!("{SIGNATURE}Content-Length: 2\r\n\r\nhi"));
+    };
+    if !CONNECTION_BEYOND_ASCII.excuses(backend) {
+        return is_not_used_after(backend, answer);
+    }
+    let (origin, server) = one_worker(backend, &KEEP);
+    let mut client = server.connect();
+    client.send(GET);
+    let (mut upstream, _) = origin.accept_request();
+    answer(&mut upstream);
+    client.relayed().body("hi");
+    client.send(GET);
+    upstream.request();
+    upstream.ok("hi");
+    client.relayed().body("hi");
 }
 
 fn not_after_1_0(backend: Backend) {
