@@ -244,6 +244,11 @@ pub(crate) mod tests {
         assert_eq!(options.mode, Mode::Service);
         assert_eq!(options.max_head_bytes, 16_384);
         assert_eq!(options.header_timeout, Duration::from_secs(10));
+        let two_seconds = Duration::from_secs(2);
+        assert_eq!(
+            (options.upstream_connect_timeout, options.upstream_wait),
+            (two_seconds, two_seconds)
+        );
         assert_eq!(options.consumed_body_bytes(), 64 << 20);
         assert_eq!(options.streamed_body_bytes(), None);
         assert!(options.admin.is_none() && !options.health && !options.trust_forwarded);

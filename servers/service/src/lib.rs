@@ -81,8 +81,9 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service that answers as `backend` and forwards to `upstream`. `max_consumed` bounds content that is read before the
-    /// answer, `max_streamed` content that is passed on as it arrives, both in bytes.
+    /// A service that answers as `backend` and forwards to `upstream`. `max_consumed` bounds content
+    /// that is read before the answer, `max_streamed` content that is passed on as it arrives, both
+    /// in bytes.
     #[must_use]
     pub fn new(
         backend: &'static str,

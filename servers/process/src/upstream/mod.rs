@@ -44,10 +44,6 @@ pub struct Upstream {
     pub destination: Destination,
     /// Who may open a connection to it.
     pub allowance: Arc<Allowance>,
-    /// `--upstream-connect-timeout`: a connection must be made within this.
-    pub connect_timeout: Duration,
-    /// `--upstream-wait`: how long a request may wait for a connection.
-    pub wait: Duration,
     idle_timeout: Duration,
     metrics: Arc<Metrics>,
 }
@@ -73,8 +69,6 @@ impl Upstream {
         Ok(Self {
             destination,
             allowance: Allowance::new(connections, options.upstream_queue, Arc::clone(metrics)),
-            connect_timeout: options.upstream_connect_timeout,
-            wait: options.upstream_wait,
             idle_timeout: options.upstream_idle_timeout,
             metrics: Arc::clone(metrics),
         })
@@ -113,8 +107,6 @@ mod tests {
         let upstream = open("http://127.0.0.1:9").expect("an address");
         assert_eq!(upstream.destination.address().to_string(), "127.0.0.1:9");
         assert_eq!(upstream.allowance.max(), 3);
-        let two_seconds = Duration::from_secs(2);
-        assert_eq!((upstream.connect_timeout, upstream.wait), (two_seconds, two_seconds));
         let mut idle = upstream.idle();
         let now = Instant::now();
         assert!(idle.put((), None, now));
