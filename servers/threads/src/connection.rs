@@ -34,17 +34,8 @@ pub(crate) fn serve(
     let identity = Identity { origin, number, worker: ("worker", pool::worker_number()) };
     let context = shared.site.context.clone();
     let session = Session::new(context, identity, Instant::now());
-    let buffers = shared.buffers.borrow();
-    Connection {
-        shared,
-        stream,
-        session,
-        buffers: Some(buffers),
-        upstream: None,
-        number,
-        patience: None,
-    }
-    .run()
+    Connection { shared, stream, session, buffers: None, upstream: None, number, patience: None }
+        .run()
 }
 
 struct Connection<'a> {
@@ -87,7 +78,7 @@ impl Connection<'_> {
     fn read(&mut self, now: Instant) -> io::Result<()> {
         self.set_patience(self.session.deadline().saturating_duration_since(now))?;
         if self.session.is_idle() {
-            self.lend_buffers();
+            self.give_back_buffers();
         }
         let read = match &mut self.buffers {
             Some(buffers) => {
@@ -140,7 +131,7 @@ impl Connection<'_> {
 
     /// Blocks until there is a place for a connection upstream, and then until there is one.
     fn connect(&mut self, reuse: bool) -> io::Result<()> {
-        self.lend_buffers();
+        self.give_back_buffers();
         let Some(upstreams) = &self.shared.upstreams else { return Ok(()) };
         let until = self.session.deadline();
         let had = match self.upstream.take() {
@@ -166,7 +157,7 @@ impl Connection<'_> {
         {
             return Ok(());
         }
-        self.lend_buffers();
+        self.give_back_buffers();
         let Some(Upstream::Connected(upstream)) = &self.upstream else { return Ok(()) };
         let mut sockets = [
             PollFd::new(self.stream, events(wants.downstream)),
@@ -243,7 +234,7 @@ impl Connection<'_> {
     }
 
     /// Gives the buffers back while they are empty.
-    fn lend_buffers(&mut self) {
+    fn give_back_buffers(&mut self) {
         if let Some(idle) = self.buffers.take_if(|buffers| buffers.are_empty()) {
             self.shared.buffers.give_back(idle);
         }

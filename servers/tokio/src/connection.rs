@@ -94,7 +94,7 @@ impl Connection {
     /// Yields until something arrives, the deadline passes, or the drain says: look around.
     async fn read(&mut self, now: Instant) -> io::Result<()> {
         self.gone.rest();
-        self.lend_buffers();
+        self.give_back_buffers();
         let mut now = Some(now);
         let read = poll_fn(|cx| match self.poll_read(cx) {
             Poll::Ready(read) => Poll::Ready(read),
@@ -173,7 +173,7 @@ impl Connection {
         {
             return Ok(());
         }
-        self.lend_buffers();
+        self.give_back_buffers();
         let mut now = Some(now);
         poll_fn(|cx| match self.poll_relay(cx, wants) {
             Poll::Ready(done) => Poll::Ready(done),
@@ -304,7 +304,7 @@ impl Connection {
     }
 
     /// Gives buffers back that are empty, for as long as the connection waits.
-    fn lend_buffers(&mut self) {
+    fn give_back_buffers(&mut self) {
         if let Some(idle) = self.buffers.take_if(|buffers| buffers.are_empty()) {
             buffers::give_back(&self.shared.buffers, idle);
         }
