@@ -11,7 +11,10 @@ use std::{
 };
 
 use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Context, Handler};
-use process::Permit;
+use process::{
+    Permit,
+    listener::{has_room, unread},
+};
 use session::{Buffers, Failure, Identity, Relay, Release, Session, Step};
 use tokio::time::{Sleep, sleep_until};
 
@@ -52,7 +55,7 @@ impl Connection {
         let now = Instant::now();
         let mut session = Session::new(shared.site.context.clone(), identity, now);
         if shared.site.is_draining() {
-            session.drain(now);
+            session.drain(now, || unread(&stream));
         }
         Ok(Self {
             shared: Rc::clone(shared),
@@ -79,7 +82,7 @@ impl Connection {
             let now = Instant::now();
             // The message that says so may still be on its way.
             if self.shared.site.is_draining() {
-                self.session.drain(now);
+                self.session.drain(now, || unread(&self.socket));
             }
             let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
             self.step = self.session.step(buffers, now);
@@ -203,12 +206,26 @@ impl Connection {
         while self.alarm.as_mut().poll(task).is_ready() {
             let now = Instant::now();
             if deadline <= now {
+                if self.could_go_on() {
+                    // Since before the deadline, and the runtime has yet to hear of it.
+                    task.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 self.timed_out(now);
                 return Poll::Ready(Ok(()));
             }
             self.alarm.as_mut().reset(deadline.into());
         }
         Poll::Pending
+    }
+
+    /// Whether the socket itself says that it is ready for what is waited for.
+    fn could_go_on(&self) -> bool {
+        match self.step {
+            Step::Read => unread(&self.socket) > 0,
+            Step::Write => has_room(&self.socket),
+            _ => false,
+        }
     }
 
     fn timed_out(&mut self, now: Instant) {
@@ -226,6 +243,7 @@ impl Actor for Connection {
 
     /// Called after a panic, too.
     fn stopped(&mut self, _: &mut Context<Self>) {
+        process::listener::abort_if_panicking(&*self.socket);
         if let Some(buffers) = self.buffers.take() {
             self.shared.buffers.give_back(buffers);
         }
@@ -241,7 +259,7 @@ impl Handler<Drain> for Connection {
 
     /// The deadline may be nearer now. It is looked at next: the actor goes on after a message.
     fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
-        self.session.drain(Instant::now());
+        self.session.drain(Instant::now(), || unread(&self.socket));
     }
 }
 

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use process::{Outcome, Pressure, Site};
 use tokio::{
     io::{Interest, unix::AsyncFd},
-    time::sleep,
+    time::{sleep, timeout_at},
 };
 
 use crate::{
@@ -62,8 +62,10 @@ struct Listener {
     /// The next in turn comes first.
     workers: Vec<Addr<Worker>>,
     pressure: Pressure,
-    /// What to wait for before the next `accept`.
+    /// How long to wait before the next `accept`.
     pause: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// A connection that waits for room in a mailbox.
+    handing: Option<Pin<Box<dyn Future<Output = ()>>>>,
     /// Whether the process is on its way out, and the workers were told.
     draining: bool,
 }
@@ -74,12 +76,16 @@ impl Listener {
         // SAFETY: the site's socket stays open while the site lives, which this is dropped before.
         let readiness = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE)? };
         let (site, pressure) = (Arc::clone(site), site.pressure());
-        Ok(Self { readiness, site, workers, pressure, pause: None, draining: false })
+        Ok(Self { readiness, site, workers, pressure, pause: None, handing: None, draining: false })
     }
 
     /// Accepts until the process is told to end, and then what the backlog holds.
     fn run(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         loop {
+            if let Some(handing) = &mut self.handing {
+                ready!(handing.as_mut().poll(task));
+                self.handing = None;
+            }
             if let Some(pause) = &mut self.pause {
                 ready!(pause.as_mut().poll(task));
                 self.pause = None;
@@ -128,7 +134,7 @@ impl Listener {
     }
 
     /// Sends a connection to the next worker whose mailbox has room. If none has, accepts no more
-    /// until one has; but a drain does not wait for that.
+    /// until one has.
     fn hand_over(&mut self, mut accepted: Accepted) {
         for _ in 0..self.workers.len() {
             self.workers.rotate_left(1);
@@ -137,14 +143,24 @@ impl Listener {
                 Err(error) => accepted = error.into_inner(),
             }
         }
-        if self.draining {
-            return self.site.doorman.refuse(accepted.stream);
-        }
         let answer = self.workers[0].send(accepted);
-        self.pause = Some(Box::pin(async {
+        self.handing = Some(Box::pin(async {
             // Without an answer the worker is gone, and the connection with it.
             let _ = answer.await;
         }));
+        if self.draining {
+            self.hurry();
+        }
+    }
+
+    /// Waits for room no longer than the process drains.
+    fn hurry(&mut self) {
+        let deadline = self.site.drain_deadline().into();
+        self.handing = self.handing.take().map(|handing| {
+            Box::pin(async move {
+                let _ = timeout_at(deadline, handing).await;
+            }) as _
+        });
     }
 }
 
@@ -167,6 +183,7 @@ impl Handler<Drain> for Listener {
     fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
         self.draining = true;
         self.pause = None;
+        self.hurry();
         for worker in &self.workers {
             // In a mailbox that is full, a new address still has one place of its own.
             let _ = worker.clone().try_send(Drain);

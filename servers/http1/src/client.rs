@@ -9,7 +9,7 @@ use crate::{
     content::{self, Decoder},
     framing, head,
     request::encode,
-    response::{is_bodyless, take},
+    response::{begin, is_bodyless, take},
 };
 
 /// The most informational answers to one request. Those are progress reports, each as long as a
@@ -263,6 +263,10 @@ impl Connection {
             return Err(Error::UnexpectedAnswer);
         }
         *begun = true;
+        if *scanned == 0 {
+            let length = begin(input.bytes(), self.limits)?;
+            *scanned = u32::try_from(length).map_err(|_| Error::HeadTooLarge)?;
+        }
         let Some(length) = head::find(input.bytes(), scanned, self.limits)? else {
             return Ok(None);
         };

@@ -132,7 +132,8 @@
 //! space before a colon, two lengths, a length beside a transfer coding, chunk sizes that are
 //! not plain hexadecimal, extensions and trailers without bound; in answers also a status beyond
 //! the five classes, a 101, a 1xx with content, and an answer that nobody asked for. [`Error`]
-//! names each with its section.
+//! names each with its section. An answer's status line is judged as soon as it is there: a server
+//! that speaks another protocol may wait for the rest of a conversation of its own.
 //!
 //! Two liberties are taken with answers, since neither can be read in two ways. A status line may
 //! lack its reason and the space before it. A 204 that announces content has none, as the standard

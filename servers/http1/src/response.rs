@@ -11,6 +11,21 @@ use crate::{
     output::Output,
 };
 
+/// Checks a head's status line as soon as it is there, and that it is one as soon as that shows:
+/// whoever speaks another protocol may never send the rest. Its length, its CR LF included; 0 if more
+/// must arrive, or if its end is for [`head::find`] to judge.
+pub(crate) fn begin(bytes: &[u8], limits: Limits) -> Result<usize, Error> {
+    const PROTOCOL: &[u8] = b"HTTP/";
+    if bytes.iter().zip(PROTOCOL).any(|(byte, due)| byte != due) {
+        return Err(Error::StatusLine);
+    }
+    let window = &bytes[..bytes.len().min(limits.max_head_bytes as usize)];
+    let Some(end) = memchr::memchr(b'\n', window) else { return Ok(0) };
+    let Some(line) = window[..end].strip_suffix(b"\r") else { return Ok(0) };
+    read_status_line(line)?;
+    Ok(end + 1)
+}
+
 /// Takes a head of `length` bytes, as [`head::find`] gave it, off the front of `input`. `fields`
 /// is an empty map whose memory is used again.
 pub(crate) fn take(
@@ -21,10 +36,10 @@ pub(crate) fn take(
 ) -> Result<(Parts, Relevance), Error> {
     let head = input.take(length);
     let mut lines = Lines(&head);
-    let (version, status) = split_status_line(lines.next().unwrap_or_default())?;
+    let (version, status) = read_status_line(lines.next().unwrap_or_default())?;
     let mut parts = Response::new(()).into_parts().0;
-    parts.version = head::read_version(version)?;
-    parts.status = read_status(status)?;
+    parts.version = version;
+    parts.status = status;
     parts.headers = fields;
     let relevance = head::read_fields(&head, lines, &mut parts.headers, limits)?;
     Ok((parts, relevance))
@@ -85,6 +100,11 @@ pub(crate) fn encode_informational(head: &Parts, output: &mut Output) {
     encode_status_line(head.status, out);
     encode_fields(&head.headers, out);
     out.extend_from_slice(b"\r\n");
+}
+
+fn read_status_line(line: &[u8]) -> Result<(Version, StatusCode), Error> {
+    let (version, status) = split_status_line(line)?;
+    Ok((head::read_version(version)?, read_status(status)?))
 }
 
 /// Splits `HTTP-version SP status-code [ SP reason-phrase ]`; the reason is checked and dropped.

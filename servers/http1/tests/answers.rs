@@ -95,6 +95,27 @@ fn refused(method: Method, bytes: &[u8]) -> Error {
 }
 
 #[test]
+fn what_speaks_another_protocol_is_refused_before_its_head_is_whole() {
+    for (bytes, error) in [
+        (&b"S"[..], Error::StatusLine),
+        (b"\0\0\0\x04", Error::StatusLine),
+        (b"HTML", Error::StatusLine),
+        (b"HTTP/2.0 200 OK\r\n", Error::UnsupportedVersion),
+        (b"HTTP/1.1 20 OK\r\n", Error::StatusLine),
+        (b"HTTP/1.1 999 OK\r\n", Error::Status),
+        (b"HTTP/1.1 103 -\r\n\r\nh", Error::StatusLine),
+    ] {
+        let mut talk = Talk::new(Method::GET, bytes);
+        let error_of = |talk: &mut Talk| talk.next().err().or_else(|| talk.next().err());
+        assert_eq!(error_of(&mut talk), Some(error), "{}", bytes.escape_ascii());
+    }
+    for begin in [&b""[..], b"H", b"HTTP/", b"HTTP/1.1 20", b"HTTP/1.1 200 OK\r\n"] {
+        let mut talk = Talk::new(Method::GET, begin);
+        assert!(talk.next().unwrap().is_none(), "{}", begin.escape_ascii());
+    }
+}
+
+#[test]
 fn heads_are_refused_for_what_is_wrong_with_them() {
     for (bytes, error) in [
         (&b"\r\nHTTP/1.1 200 OK\r\n\r\n"[..], Error::StatusLine),
@@ -115,7 +136,8 @@ fn heads_are_refused_for_what_is_wrong_with_them() {
         (b"HTTP/1.1 +20 OK\r\n\r\n", Error::Status),
         (b"HTTP/1.1 099 OK\r\n\r\n", Error::Status),
         (b"HTTP/1.1 600 OK\r\n\r\n", Error::Status),
-        (b"http/1.1 200 OK\r\n\r\n", Error::Version),
+        (b"http/1.1 200 OK\r\n\r\n", Error::StatusLine),
+        (b"HTTP/1,1 200 OK\r\n\r\n", Error::Version),
         (b"HTTP/2.0 200 OK\r\n\r\n", Error::UnsupportedVersion),
         (b"HTTP/0.9 200 OK\r\n\r\n", Error::UnsupportedVersion),
         (b"HTTP/1.1 200 OK\nA: b\r\n\r\n", Error::LineEnd),

@@ -10,6 +10,7 @@ use std::{
 };
 
 use may::io::{CoIo, WaitIo};
+use process::listener::{has_room, unread};
 use rustix::event::epoll::EventFlags;
 use session::{Buffers, Failure, Identity, Relay, Release, Session, Step};
 
@@ -88,7 +89,7 @@ impl<'a> Connection<'a> {
         loop {
             let now = Instant::now();
             if self.shared.site.is_draining() {
-                self.session.drain(now);
+                self.session.drain(now, || unread(self.stream));
             }
             self.take_turns(now);
             let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
@@ -114,7 +115,10 @@ impl<'a> Connection<'a> {
     /// Yields until something arrives, the deadline passes, or the drain says: look around.
     fn read(&mut self, now: Instant) -> io::Result<()> {
         if !self.wait(READABLE, now) {
-            self.timed_out();
+            // What has arrived in time is read, though its event has yet to be.
+            if unread(self.stream) == 0 {
+                self.timed_out();
+            }
             return Ok(());
         }
         let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
@@ -140,7 +144,9 @@ impl<'a> Connection<'a> {
     /// Yields until the kernel has taken the output, or has not taken any for too long.
     fn write(&mut self, now: Instant) -> io::Result<()> {
         if !self.wait(WRITABLE, now) {
-            self.timed_out();
+            if !has_room(self.stream) {
+                self.timed_out();
+            }
             return Ok(());
         }
         let Some(buffers) = &mut self.buffers else { return Ok(()) };
@@ -283,6 +289,7 @@ impl<'a> Connection<'a> {
 
 impl Drop for Connection<'_> {
     fn drop(&mut self) {
+        process::listener::abort_if_panicking(self.stream);
         if let Some(buffers) = self.buffers.take() {
             self.shared.buffers.give_back(buffers);
         }

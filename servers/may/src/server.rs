@@ -103,16 +103,17 @@ fn admit(shared: &Arc<Shared>, pressure: &mut Pressure, stream: TcpStream, origi
     let stream = Arc::new(stream);
     let started = spawn(Builder::new().id(scheduler), {
         let (shared, stream) = (Arc::clone(shared), Arc::clone(&stream));
-        move || serve(&shared, stream, origin, permit)
+        move || serve(&shared, permit, stream, origin)
     });
     if started.is_ok() {
         pressure.relieve();
     } else {
+        let wait = pressure.exhausted(Refusal::Stack);
         // The coroutine that did not start has dropped its permit and its share of the socket.
         if let Some(stream) = Arc::into_inner(stream) {
             shared.site.doorman.refuse(stream);
         }
-        thread::sleep(pressure.exhausted(Refusal::Stack));
+        thread::sleep(wait);
     }
 }
 
@@ -124,8 +125,8 @@ fn spawn(builder: Builder, job: impl FnOnce() + Send + 'static) -> thread::Resul
     started?.map(drop).map_err(|error| Box::new(error) as _)
 }
 
-/// One connection on its coroutine. Its error ends it and nothing else.
-fn serve(shared: &Shared, stream: Arc<TcpStream>, origin: SocketAddr, permit: Permit) {
+/// One connection on its coroutine. Its error, or its panic, ends it and nothing else.
+fn serve(shared: &Shared, permit: Permit, stream: Arc<TcpStream>, origin: SocketAddr) {
     let number = permit.number();
     let served = CoIo::new(stream)
         .map_err(Into::into)
@@ -150,5 +151,21 @@ fn wait(listener: &TcpListener, shutdown: &OwnedFd) -> io::Result<()> {
     match poll(&mut sockets, None) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn a_stack_that_cannot_be_had_is_an_error_and_the_next_is_had() {
+        let words = (1 << 46) / size_of::<usize>();
+        assert!(spawn(Builder::new().stack_size(words), || {}).is_err());
+        let (done, ended) = mpsc::channel();
+        spawn(Builder::new(), move || done.send(()).expect("the test waits")).expect("a stack");
+        ended.recv_timeout(Duration::from_secs(10)).expect("it runs");
     }
 }

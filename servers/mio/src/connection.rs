@@ -4,7 +4,7 @@
 use std::{io, thread, time::Instant};
 
 use mio::{Token, event::Event};
-use process::Permit;
+use process::{Permit, listener::unread};
 use session::{Buffers, Failure, Relay, Release, Session, Step};
 
 use crate::{
@@ -94,7 +94,7 @@ impl Connection {
 
     /// The process is on its way out.
     pub(crate) fn on_drain(&mut self, now: Instant) {
-        self.session.drain(now);
+        self.session.drain(now, || unread(&self.socket));
     }
 
     /// Does what the session says until something has to be waited for. What that is follows from
@@ -142,6 +142,12 @@ impl Connection {
     /// The connection's number in the process.
     pub(crate) fn number(&self) -> u64 {
         self.permit.number()
+    }
+
+    /// A panic has ended it, and the client must not take that for the end of an answer.
+    pub(crate) fn panicked(&mut self) {
+        let _ = process::listener::abort(&self.socket);
+        self.permit.panicked();
     }
 
     /// Reads once, if that brings anything.

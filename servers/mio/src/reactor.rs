@@ -94,6 +94,8 @@ impl Reactor {
     fn run(mut self) -> io::Result<Infallible> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
+            // Nobody is too late whose bytes came before the last look.
+            let looked = Instant::now();
             match self.poll.poll(&mut events, self.patience()) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 polled => polled?,
@@ -106,7 +108,7 @@ impl Reactor {
                 self.dispatch(event);
             }
             self.go_on();
-            self.expire();
+            self.expire(looked);
             self.hand_over();
         }
     }
@@ -224,9 +226,8 @@ impl Reactor {
         }
     }
 
-    /// Gives a turn to those whose timer has come up.
-    fn expire(&mut self) {
-        let now = Instant::now();
+    /// Gives a turn to those whose timer had come up by `now`.
+    fn expire(&mut self, now: Instant) {
         while let Some(token) = self.timers.pop(now) {
             if let Some(slot) = self.connections.get_mut(token) {
                 slot.armed = Armed::default();
@@ -260,8 +261,9 @@ impl Reactor {
             Ok(Err(error)) => {
                 tracing::debug!(number = slot.connection.number(), %error, "connection failed");
             }
-            // A panic has been logged already.
-            Ok(Ok(Turn::Over)) | Err(_) => {}
+            Ok(Ok(Turn::Over)) => {}
+            // It has been logged already.
+            Err(_) => slot.connection.panicked(),
         }
         self.timers.disarm(token, &mut slot.armed);
         if let Some(upstreams) = &mut self.shared.upstreams {

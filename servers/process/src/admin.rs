@@ -5,7 +5,7 @@
 use std::{
     io::{self, ErrorKind, Read},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -23,22 +23,42 @@ pub(crate) fn start(listener: TcpListener, context: Arc<Context>) -> io::Result<
 }
 
 fn accept(listener: &TcpListener, context: &Arc<Context>) {
-    let busy = Arc::new(());
-    loop {
+    let (free, seats) = mpsc::channel();
+    (0..AT_ONCE).for_each(|_| drop(Seat(free.clone())));
+    // Whoever comes when none is free waits to be accepted. There is always a sender: `free`.
+    while seats.recv().is_ok() {
+        let seat = Seat(free.clone());
         match listener.accept() {
-            Ok((stream, origin)) if Arc::strong_count(&busy) <= AT_ONCE => {
-                let (context, busy) = (Arc::clone(context), Arc::clone(&busy));
-                let serve = move || {
-                    // One client's trouble is nobody else's.
-                    let _ = serve(&stream, origin, context);
-                    drop(busy);
-                };
-                let _ = thread::Builder::new().name("admin".to_owned()).spawn(serve);
-            }
-            Ok(_) => {}
+            Ok((stream, origin)) => answer(stream, origin, context, seat),
             // Nothing to be had at the moment; do not spin.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
+    }
+}
+
+/// Serves a client on a thread of its own or, if there is none to be had, here.
+fn answer(stream: TcpStream, origin: SocketAddr, context: &Arc<Context>, seat: Seat) {
+    let stream = Arc::new(stream);
+    // One client's trouble is nobody else's.
+    let serve = move |stream: Arc<TcpStream>, context| drop(serve(&stream, origin, context));
+    let elsewhere = {
+        let (stream, context) = (Arc::clone(&stream), Arc::clone(context));
+        move || {
+            serve(stream, context);
+            drop(seat);
+        }
+    };
+    if thread::Builder::new().name("admin".to_owned()).spawn(elsewhere).is_err() {
+        serve(stream, Arc::clone(context));
+    }
+}
+
+/// One of the places for clients that are being answered, free again on drop.
+struct Seat(mpsc::Sender<()>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{
     Arc, Condvar, Mutex, PoisonError,
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
-use std::time::Instant;
+use std::{thread, time::Instant};
 
 use crate::{metrics::Metrics, refusal::Refusal};
 
@@ -19,11 +19,13 @@ pub struct Admission {
     metrics: Arc<Metrics>,
 }
 
-/// One connection's right to be open, given back on drop.
+/// One connection's right to be open, given back on drop. A permit that a panic drops counts its
+/// connection as one that the panic has ended.
 #[derive(Debug)]
 pub struct Permit {
     admission: Arc<Admission>,
     number: u64,
+    panicked: bool,
 }
 
 impl Admission {
@@ -49,7 +51,7 @@ impl Admission {
         }
         self.metrics.connection_opened();
         let number = self.accepted.fetch_add(1, Ordering::Relaxed) + 1;
-        Some(Permit { admission: Arc::clone(self), number })
+        Some(Permit { admission: Arc::clone(self), number, panicked: false })
     }
 
     /// How many connections are open: exactly those whose permit has not been dropped.
@@ -80,10 +82,18 @@ impl Permit {
     pub fn number(&self) -> u64 {
         self.number
     }
+
+    /// Says that a panic has ended the connection, where that panic is caught before this is dropped.
+    pub fn panicked(&mut self) {
+        self.panicked = true;
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        if self.panicked || thread::panicking() {
+            self.admission.metrics.connection_panicked();
+        }
         self.admission.metrics.connection_closed();
         if self.admission.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             let (lock, empty) = &self.admission.empty;
@@ -95,8 +105,6 @@ impl Drop for Permit {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-
     use super::*;
     use crate::backend::{Backend, Footprint};
 
@@ -123,6 +131,23 @@ mod tests {
         assert!(text.contains("http_server_connections_accepted_total 3\n"), "{text}");
         assert!(text.contains("refused_total{reason=\"max_connections\"} 1\n"), "{text}");
         assert!(text.contains("http_server_connections_open 1\n"), "{text}");
+    }
+
+    #[test]
+    fn a_panic_gives_its_permit_back_and_is_counted() {
+        let admission = admission(1);
+        let taken = Arc::clone(&admission);
+        let dies = move || {
+            let _permit = taken.admit().expect("room");
+            panic!("as this test wants it");
+        };
+        assert!(thread::spawn(dies).join().is_err());
+        let mut caught = admission.admit().expect("room again");
+        caught.panicked();
+        drop(caught);
+        drop(admission.admit().expect("room again"));
+        let text = admission.metrics.render();
+        assert!(text.contains("http_server_connections_panicked_total 2\n"), "{text}");
     }
 
     #[test]

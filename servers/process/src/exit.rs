@@ -1,6 +1,9 @@
 //! How a server ends: its exit code, and the line that explains it.
 
-use std::process::ExitCode;
+use std::{
+    panic::{self, AssertUnwindSafe},
+    process::ExitCode,
+};
 
 use crate::{backend::Backend, log};
 
@@ -14,7 +17,13 @@ pub struct Outcome {
 /// Sets up logs, runs a server, and turns what came of it into an exit code: 0 after an orderly end, 1
 /// if requests were cut, 2 with one line on stderr if it could not start or go on.
 pub fn run(backend: &Backend, serve: impl FnOnce() -> anyhow::Result<Outcome>) -> ExitCode {
-    match log::init().map_err(Into::into).and_then(|()| serve()) {
+    let served = panic::catch_unwind(AssertUnwindSafe(|| {
+        log::init()?;
+        serve()
+    }));
+    // Some crates panic where a thread can't be had. That line is logged already.
+    let Ok(outcome) = served else { return ExitCode::from(2) };
+    match outcome {
         Ok(Outcome { cut: 0 }) => {
             tracing::info!("every request has ended");
             ExitCode::SUCCESS

@@ -36,6 +36,8 @@ pub mod backend;
 pub mod cpu;
 mod doorman;
 pub mod exit;
+#[cfg(debug_assertions)]
+mod fault;
 pub mod health;
 mod kernel;
 pub mod limits;
@@ -47,6 +49,7 @@ pub mod refusal;
 pub mod signals;
 mod site;
 pub mod upstream;
+mod usage;
 pub mod value;
 mod variables;
 

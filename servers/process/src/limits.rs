@@ -22,6 +22,9 @@ const PER_LOOP: u64 = 3;
 /// What it has more with an upstream, at most: another to wait in, and what wakes that.
 const PER_LOOP_UPSTREAM: u64 = 2;
 
+/// Memory maps of the program itself: its libraries, its heaps, its own threads.
+const OWN_MAPS: u64 = 128;
+
 /// How much a server may have open at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -140,7 +143,8 @@ fn descriptors(asked: &Asked, each: Footprint, kernel: &Kernel) -> Option<Limit>
 /// The limits on what a thread or a coroutine takes: its maps, and its number.
 fn of_workers(each: Footprint, kernel: &Kernel) -> Vec<Limit> {
     let maps = kernel.maps.and_then(|all| {
-        let connections = (all - all / 10).checked_div(each.maps)?;
+        let room = (all - all / 10).saturating_sub(OWN_MAPS);
+        let connections = room.checked_div(each.maps)?;
         Some(Limit { name: format!("vm.max_map_count {all}"), connections })
     });
     let threads = [
@@ -192,7 +196,7 @@ mod tests {
     fn the_tightest_limit_sets_the_number_and_is_named() {
         expect(&NOTHING, LOOPS, &kernel(), 19_936, "RLIMIT_NOFILE 20000");
         expect(&NOTHING, COROUTINES, &kernel(), 19_936, "RLIMIT_NOFILE 20000");
-        expect(&NOTHING, THREADS, &kernel(), 14_744, "vm.max_map_count 65530");
+        expect(&NOTHING, THREADS, &kernel(), 14_712, "vm.max_map_count 65530");
         let confined = Kernel { free_in_cgroup: Some(512), ..kernel() };
         expect(&NOTHING, THREADS, &confined, 448, "the control group's pids.max, 512 left,");
         expect(&NOTHING, LOOPS, &confined, 19_936, "RLIMIT_NOFILE 20000");
@@ -252,10 +256,10 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_had_or_refused() {
         let ask = |connections| Asked { connections: Some(connections), ..NOTHING };
-        expect(&ask(14_744), THREADS, &kernel(), 14_744, "--max-connections");
-        let error = work_out(&ask(14_745), THREADS, &kernel()).unwrap_err();
+        expect(&ask(14_712), THREADS, &kernel(), 14_712, "--max-connections");
+        let error = work_out(&ask(14_713), THREADS, &kernel()).unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("--max-connections 14745") && text.contains("65530 allows 14744"));
+        assert!(text.contains("--max-connections 14713") && text.contains("65530 allows 14712"));
         let none = Kernel { descriptors: Some(0), ..kernel() };
         let error = work_out(&ask(1), LOOPS, &none).unwrap_err();
         assert_eq!(error, LimitError::NoRoom("RLIMIT_NOFILE 0".to_owned()));
@@ -265,12 +269,12 @@ mod tests {
     fn a_fixed_pool_is_not_bound_by_its_threads() {
         let pool = |workers| Asked { workers: Some(workers), ..NOTHING };
         expect(&pool(64), THREADS, &kernel(), 19_936, "RLIMIT_NOFILE 20000");
-        expect(&pool(20_000), THREADS, &kernel(), 14_744, "vm.max_map_count 65530");
+        expect(&pool(20_000), THREADS, &kernel(), 14_712, "vm.max_map_count 65530");
         expect(
             &pool(2),
             COROUTINES,
             &Kernel { maps: Some(1000), ..kernel() },
-            450,
+            386,
             "vm.max_map_count 1000",
         );
     }

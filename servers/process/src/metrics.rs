@@ -14,6 +14,7 @@ use crate::{
     backend::{Backend, VERSION},
     refusal::Refusal,
     upstream::Counters,
+    usage,
 };
 
 /// Upper bounds in seconds: dense where an echo lives, coarse where a time-out does.
@@ -37,6 +38,7 @@ pub struct Metrics {
     in_flight: IntGauge,
     open: IntGauge,
     accepted: IntCounter,
+    panicked: IntCounter,
     refused: [IntCounter; Refusal::ALL.len()],
     received: IntCounter,
     sent: IntCounter,
@@ -56,6 +58,7 @@ impl Metrics {
     #[must_use]
     pub fn new(backend: &Backend, routes: &[&'static str], failures: &[&'static str]) -> Self {
         let registry = Registry::new();
+        usage::register(&registry);
         let counter = |name, help| register(&registry, IntCounter::new(name, help));
         let gauge = |name, help| register(&registry, IntGauge::new(name, help));
         let build = Opts::new("five_ways_build_info", "What is running; always 1");
@@ -71,6 +74,7 @@ impl Metrics {
             in_flight: gauge("http_server_requests_in_flight", "Requests that have begun"),
             open: gauge("http_server_connections_open", "Connections that are open"),
             accepted: counter("http_server_connections_accepted_total", "Connections served"),
+            panicked: counter("http_server_connections_panicked_total", "Ended by a panic"),
             refused: Refusal::ALL.map(|reason| refused.with_label_values(&[reason.as_str()])),
             received: counter("http_server_received_bytes_total", "Bytes read from clients"),
             sent: counter("http_server_sent_bytes_total", "Bytes written to clients"),
@@ -131,6 +135,10 @@ impl Metrics {
 
     pub(crate) fn connection_closed(&self) {
         self.open.dec();
+    }
+
+    pub(crate) fn connection_panicked(&self) {
+        self.panicked.inc();
     }
 
     /// The registry, for what a server counts beside this.
@@ -233,6 +241,7 @@ pub(crate) mod tests {
             "http_server_requests_in_flight 1",
             "http_server_connections_open 0",
             "http_server_connections_accepted_total 0",
+            "http_server_connections_panicked_total 0",
             "http_server_received_bytes_total 7",
             "http_server_sent_bytes_total 9",
         ] {

@@ -6,6 +6,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -14,17 +15,25 @@ use http::StatusCode;
 use service::{Failure, Route, Service};
 use session::{Context, Environment, Timeouts};
 
+#[cfg(debug_assertions)]
+use crate::fault;
 use crate::{
     Admission, Backend, Bounds, Doorman, Listener, Metrics, Mode, Options, Pressure, Upstream,
     admin, limits, listener, log, signals,
 };
+
+/// How long the packets that were sent before the signal have to arrive: the ends of handshakes, and
+/// requests that a busy kernel holds back.
+const ARRIVAL: Duration = Duration::from_millis(50);
+
+const NO_THREAD: &str = "cannot start a thread";
 
 /// A server's surroundings, opened and ready.
 pub struct Site {
     /// What was asked for on the command line.
     pub options: Options,
     /// Where clients come in.
-    pub listener: Listener,
+    pub listener: Arc<Listener>,
     /// Event loops, schedulers, arbiters or runtime threads; or the most threads of a pool.
     pub workers: usize,
     /// Who may come in.
@@ -48,7 +57,7 @@ impl Site {
     pub fn open(backend: &'static Backend, options: Options) -> anyhow::Result<Self> {
         let bounds = limits::bounds(&options, backend)?;
         let workers = limits::workers(&options);
-        let listener = listener::open(&options)?;
+        let listener = Arc::new(listener::open(&options)?);
         let world = Arc::new(World {
             metrics: Arc::new(Metrics::new(backend, Route::NAMES, Failure::NAMES)),
             draining: AtomicBool::new(false),
@@ -62,13 +71,14 @@ impl Site {
         let context = Arc::new(context(backend, &options, mode(options.mode), &world)?);
         if let Some(address) = options.admin {
             let context = context_for_admin(backend, &options, &world)?;
-            admin::start(listener::bind(address)?, context)?;
+            admin::start(listener::bind(address)?, context).context(NO_THREAD)?;
         }
+        let doorman = Doorman::start(Arc::clone(&context), bounds.reserve / 2);
         Ok(Self {
             listener,
             workers,
             admission: Admission::new(bounds.max_connections, Arc::clone(&world.metrics)),
-            doorman: Arc::new(Doorman::start(Arc::clone(&context), bounds.reserve / 2)?),
+            doorman: Arc::new(doorman.context(NO_THREAD)?),
             context,
             upstream,
             backend,
@@ -83,6 +93,8 @@ impl Site {
     /// # Errors
     /// If the listener has no address.
     pub fn announce(&self) -> anyhow::Result<()> {
+        #[cfg(debug_assertions)]
+        fault::warn();
         let address = self.address()?;
         log::announce(self.backend, address, self.workers, &self.bounds);
         Ok(())
@@ -107,10 +119,12 @@ impl Site {
     /// # Errors
     /// If signals cannot be watched.
     pub fn on_shutdown(&self, wake: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
-        let world = Arc::clone(&self.world);
+        let (world, listener) = (Arc::clone(&self.world), Arc::clone(&self.listener));
         let patience = self.options.drain_timeout;
         signals::on_shutdown(move || {
             let _ = world.drain_deadline.set(Instant::now() + patience);
+            listener.stop_inviting();
+            thread::sleep(ARRIVAL);
             world.draining.store(true, Ordering::Release);
             wake();
         })
@@ -174,6 +188,8 @@ impl Environment for World {
     }
 
     fn answered(&self, route: Route, status: StatusCode, elapsed: Duration) {
+        #[cfg(debug_assertions)]
+        fault::strike(status);
         self.metrics.request(route.index(), status.as_u16(), elapsed);
     }
 

@@ -185,20 +185,6 @@ pub fn announced(headers: &HeaderMap) -> Option<u64> {
     field::content_length(headers)
 }
 
-/// Whether an upstream's head frames its content in one way, by one length or by chunks alone, for a
-/// codec that takes more. What it makes of that may not be what was sent: content in another coding,
-/// or somebody else's answer (RFC 9112, sections 6.1, 6.3 and 11.1).
-#[must_use]
-pub fn is_framed_once(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).into_iter();
-    let has_length = headers.contains_key(header::CONTENT_LENGTH);
-    match (codings.next(), codings.next()) {
-        (None, _) => !has_length || field::content_length(headers).is_some(),
-        (Some(coding), None) => !has_length && coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
-        (Some(_), Some(_)) => false,
-    }
-}
-
 /// Whether an informational answer asks for the content that a client holds back.
 #[must_use]
 pub fn asks_for_content(status: StatusCode) -> bool {

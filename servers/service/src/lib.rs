@@ -18,12 +18,14 @@
 mod action;
 mod body;
 mod check;
+mod check_answer;
 mod duration;
 mod failure;
 mod field;
 mod forward;
 mod forwarded;
 mod hop_by_hop;
+mod length;
 mod respond;
 mod route;
 mod routes;
@@ -32,11 +34,11 @@ use std::sync::Arc;
 
 pub use action::{Action, Decision, Echo, Pause, Report, Served, Stream};
 pub use body::Body;
+pub use check_answer::{announces_content, is_framed_once, may_persist};
 pub use failure::Failure;
-pub use forward::{
-    Attempt, Content, Forward, Upstream, announced, asks_for_content, is_framed_once,
-};
+pub use forward::{Attempt, Content, Forward, Upstream, announced, asks_for_content};
 pub use hop_by_hop::keep_alive;
+pub use length::usual_length;
 pub use respond::{announce, close, malformed, refuse, saturated, too_large, too_slow};
 pub use route::Route;
 

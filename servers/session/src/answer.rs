@@ -54,6 +54,7 @@ impl Session {
         now: Instant,
     ) {
         let (head, ()) = head.into_parts();
+        self.close_if_drained(buffers);
         self.current.status = head.status;
         let Context { service, environment, .. } = &*self.context;
         let stamp = buffers.stamp.at(now, service.backend(), || environment.wall_clock());

@@ -134,6 +134,7 @@ impl Session {
         buffers: &mut Buffers,
         now: Instant,
     ) {
+        self.close_if_drained(buffers);
         self.current.status = head.status;
         let Context { service, environment, .. } = &*self.context;
         let stamp = &mut buffers.stamp;

@@ -49,6 +49,8 @@ pub struct Session {
     pub(crate) input_ended: bool,
     /// Whether the process is on its way out.
     pub(crate) draining: bool,
+    /// Bytes that the socket held when this connection heard of that, less those read since.
+    unread: i64,
 }
 
 /// Who speaks with whom, as `/anything` shows it.
@@ -125,6 +127,7 @@ impl Session {
             progress: false,
             input_ended: false,
             draining: false,
+            unread: 0,
         }
     }
 
@@ -161,6 +164,7 @@ impl Session {
     /// Says that so many bytes were read into the input.
     pub fn received(&mut self, count: usize) {
         self.moved.0 += count as u64;
+        self.unread = self.unread.saturating_sub_unsigned(count as u64);
         self.progress = count > 0;
         if let State::Forwarding(forwarding) = &mut self.state {
             forwarding.received();
@@ -215,19 +219,32 @@ impl Session {
         matches!(self.state, State::Receiving) && self.codec.reading() == Reading::Idle
     }
 
-    /// Says that the process is on its way out: a request in hand is the last, and a connection
-    /// without one has a second to begin one. Whether that was news.
-    pub fn drain(&mut self, now: Instant) -> bool {
+    /// Says that the process is on its way out: the last request that has been written by now is the
+    /// last, and a connection without one has a second to begin one. `unread` is asked for the bytes
+    /// that wait in the socket. Whether that was news.
+    pub fn drain(&mut self, now: Instant, unread: impl FnOnce() -> u64) -> bool {
         if std::mem::replace(&mut self.draining, true) {
             return false;
         }
-        self.codec.close_after();
+        self.unread = i64::try_from(unread()).unwrap_or(i64::MAX);
         if self.is_idle() {
             self.deadline.grant_grace(now);
         } else if let State::Lingering { half_closed: true } = self.state {
             self.deadline.fix(self.deadline.at.min(now + GRACE));
         }
         true
+    }
+
+    /// Makes the answer that is about to leave the last, if the process drains and no other request
+    /// was behind this one when the connection heard of it. The client would lose that one
+    /// (RFC 9112, section 9.6).
+    pub(crate) fn close_if_drained(&mut self, buffers: &Buffers) {
+        let behind = self.unread.saturating_add_unsigned(buffers.input.bytes().len() as u64);
+        // Behind chunks of which the last has not come, nobody knows where the next request begins.
+        let content = self.codec.content_left().unwrap_or(0);
+        if self.draining && behind <= i64::try_from(content).unwrap_or(i64::MAX) {
+            self.codec.close_after();
+        }
     }
 
     /// Makes one transition: a step if something must be waited for, `None` if not.

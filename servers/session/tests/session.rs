@@ -249,14 +249,14 @@ fn a_half_closed_client_gets_its_answer() {
 fn a_drain_answers_what_began_and_gives_the_idle_a_second() {
     let mut talk = Talk::new();
     talk.settle();
-    talk.session.drain(talk.now);
+    talk.session.drain(talk.now, || 0);
     assert_eq!(talk.patience(), Duration::from_secs(1));
     assert_eq!(talk.send(get("/status/201")), Step::HalfClose);
     assert!(talk.answer().contains("Connection: close\r\n"));
 
     let mut talk = Talk::new();
     talk.settle();
-    talk.session.drain(talk.now);
+    talk.session.drain(talk.now, || 0);
     assert_eq!(talk.sleep(Duration::from_secs(1)), Step::Close);
     assert_eq!(talk.answer(), "");
 }
@@ -265,11 +265,36 @@ fn a_drain_answers_what_began_and_gives_the_idle_a_second() {
 fn a_client_that_was_not_told_of_the_drain_may_send_one_more_request() {
     let mut talk = Talk::new();
     talk.send(get("/stream/2?interval=10ms&size=3"));
-    talk.session.drain(talk.now);
+    talk.session.drain(talk.now, || 0);
     assert_eq!(talk.sleep(Duration::from_millis(10)), Step::Read);
     assert!(!talk.answer().contains("Connection: close"));
     assert_eq!(talk.patience(), Duration::from_secs(1));
     assert_eq!(talk.send(get("/status/201")), Step::HalfClose);
+    assert!(talk.answer().contains("Connection: close\r\n"));
+}
+
+#[test]
+fn a_drain_answers_what_is_behind_the_request_in_hand() {
+    let mut talk = Talk::new();
+    talk.send(get("/delay/10ms") + &get("/status/202"));
+    talk.session.drain(talk.now, || get("/status/201").len() as u64);
+    assert_eq!(talk.sleep(Duration::from_millis(10)), Step::Read);
+    assert!(!talk.answer().contains("Connection: close"));
+    // What comes later than that is not waited for.
+    assert_eq!(talk.send(get("/status/201") + &get("/status/203")), Step::HalfClose);
+    let answer = talk.answer();
+    assert!(answer.starts_with("HTTP/1.1 201 ") && answer.contains("Connection: close\r\n"));
+    assert_eq!(answer.matches("HTTP/1.1").count(), 1);
+}
+
+#[test]
+fn a_drain_in_unread_content_tells_the_client() {
+    let mut talk = Talk::new();
+    talk.settle();
+    let content = "x".repeat(100);
+    let head = "POST /bytes/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n".to_owned();
+    talk.session.drain(talk.now, || (head.len() + content.len()) as u64);
+    assert_eq!(talk.send(&head), Step::HalfClose);
     assert!(talk.answer().contains("Connection: close\r\n"));
 }
 

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use process::listener::unread;
 use rustix::event::{PollFd, PollFlags};
 use session::{Buffers, Failure, Identity, Interest, Relay, Release, Session, Step};
 
@@ -54,7 +55,7 @@ impl Connection<'_> {
     fn run(mut self) -> io::Result<()> {
         loop {
             let now = Instant::now();
-            if self.shared.site.is_draining() && self.session.drain(now) {
+            if self.shared.site.is_draining() && self.session.drain(now, || unread(self.stream)) {
                 self.shared.interrupts.noticed(self.number);
             }
             let buffers = self.buffers.get_or_insert_with(|| self.shared.buffers.borrow());
@@ -271,6 +272,7 @@ fn is_passing(error: &io::Error) -> bool {
 
 impl Drop for Connection<'_> {
     fn drop(&mut self) {
+        process::listener::abort_if_panicking(self.stream);
         if let Some(buffers) = self.buffers.take() {
             self.shared.buffers.give_back(buffers);
         }

@@ -82,16 +82,17 @@ fn admit(
     if pool.grow(shared.site.admission.open()) {
         pressure.relieve();
         let shared = Arc::clone(shared);
-        pool.execute(move || serve(&shared, stream, origin, permit));
+        pool.execute(move || serve(&shared, permit, stream, origin));
     } else {
         drop(permit);
+        let wait = pressure.exhausted(Refusal::Thread);
         shared.site.doorman.refuse(stream);
-        thread::sleep(pressure.exhausted(Refusal::Thread));
+        thread::sleep(wait);
     }
 }
 
-/// One connection on its worker. Its error ends it and nothing else.
-fn serve(shared: &Shared, stream: TcpStream, origin: SocketAddr, permit: Permit) {
+/// One connection on its worker. Its error, or its panic, ends it and nothing else.
+fn serve(shared: &Shared, permit: Permit, stream: TcpStream, origin: SocketAddr) {
     let number = permit.number();
     let _interruptible = shared.interrupts.register(number);
     if let Err(error) = connection::serve(shared, &stream, origin, number) {

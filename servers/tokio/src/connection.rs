@@ -12,6 +12,7 @@ use std::{
     time::Instant,
 };
 
+use process::listener::unread;
 use session::{Buffers, Failure, Identity, Relay, Release, Session, Step};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
@@ -20,7 +21,7 @@ use crate::{
     buffers,
     gone::Gone,
     server::Shared,
-    socket::{is_passing, poll_read, write},
+    socket::{is_passing, poll_read, poll_room, poll_unread, write},
     upstream::{self, Upstream},
 };
 
@@ -69,7 +70,7 @@ impl Connection {
             let now = Instant::now();
             if self.shared.site.is_draining() {
                 self.draining = true;
-                self.session.drain(now);
+                self.session.drain(now, || unread(&self.stream));
             }
             let buffers = self.buffers.get_or_insert_with(|| buffers::borrow(&self.shared.buffers));
             match self.session.step(buffers, now) {
@@ -103,7 +104,9 @@ impl Connection {
             }
             Poll::Pending => {
                 let now = now.take().unwrap_or_else(Instant::now);
-                self.poll_deadline(cx, now).map(|()| Err(ErrorKind::WouldBlock.into()))
+                ready!(self.poll_deadline(cx, now));
+                ready!(poll_unread(&self.stream, cx));
+                Poll::Ready(Err(ErrorKind::WouldBlock.into()))
             }
         });
         match read.await {
@@ -201,7 +204,11 @@ impl Connection {
     async fn wait_for_room(&mut self) -> io::Result<()> {
         let has_room = poll_fn(|cx| match self.stream.poll_write_ready(cx) {
             Poll::Ready(ready) => Poll::Ready(ready.map(|()| true)),
-            Poll::Pending => self.poll_deadline(cx, Instant::now()).map(|()| Ok(false)),
+            Poll::Pending => {
+                ready!(self.poll_deadline(cx, Instant::now()));
+                ready!(poll_room(&self.stream, cx));
+                Poll::Ready(Ok(false))
+            }
         });
         if !has_room.await? {
             self.timed_out();
@@ -322,6 +329,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        process::listener::abort_if_panicking(&self.stream);
         if let Some(buffers) = self.buffers.take() {
             self.shared.buffers.give_back(buffers);
         }

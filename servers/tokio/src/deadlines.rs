@@ -113,6 +113,19 @@ impl Deadlines {
         timeout(LINGER, discard).await.unwrap_or(Ok(()))
     }
 
+    /// Notices that the process is on its way out.
+    fn look_around(&mut self) {
+        if self.draining || !self.exchange.shared.site.is_draining() {
+            return;
+        }
+        self.draining = true;
+        self.exchange.ahead.drain(process::listener::unread(&self.stream));
+        // An idle connection has so long for another request, and not longer than before.
+        if let (Reading::Idle, Some(until)) = (self.reading, &mut self.read_until) {
+            *until = (*until).min(Instant::now() + GRACE);
+        }
+    }
+
     /// Derives what the next bytes belong to, before they are read.
     fn turn(&mut self) {
         let requests = self.exchange.requests();
@@ -131,6 +144,7 @@ impl Deadlines {
     /// So many bytes have arrived.
     fn received(&mut self, count: usize) {
         self.moved.0 += count as u64;
+        self.exchange.ahead.gave(count);
         match self.reading {
             _ if count == 0 => {
                 self.finished = true;
@@ -147,14 +161,7 @@ impl Deadlines {
     /// Nothing has arrived: is that for too long?
     fn poll_starved(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let now = Instant::now();
-        let site = &self.exchange.shared.site;
-        let draining = site.is_draining();
-        if draining && !std::mem::replace(&mut self.draining, draining) {
-            // An idle connection has so long for another request, and not longer than before.
-            if let (Reading::Idle, Some(until)) = (self.reading, &mut self.read_until) {
-                *until = (*until).min(now + GRACE);
-            }
-        }
+        let (site, draining) = (&self.exchange.shared.site, self.draining);
         let until = *self.read_until.get_or_insert_with(|| match self.reading {
             Reading::Idle if draining => now + GRACE.min(site.options.idle_timeout),
             Reading::Idle => now + site.options.idle_timeout,
@@ -162,6 +169,7 @@ impl Deadlines {
             Reading::Content => now + site.options.body_timeout,
         });
         ready!(self.alarm.poll(cx, until, now));
+        ready!(socket::poll_unread(&self.stream, cx));
         match self.reading {
             Reading::Idle => self.finished = true,
             Reading::Head => self.starved = true,
@@ -188,6 +196,7 @@ impl Deadlines {
         let timeout = self.exchange.shared.site.options.write_timeout;
         let until = *self.write_until.get_or_insert_with(|| now + timeout);
         ready!(self.alarm.poll(cx, until, now));
+        ready!(socket::poll_room(&self.stream, cx));
         self.finished = true;
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
@@ -222,7 +231,9 @@ impl Read for Deadlines {
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        this.look_around();
         this.turn();
+        this.exchange.ahead.asked(this.reading == Reading::Content);
         let read = socket::poll_fill(Pin::new(&mut this.stream), cx, buffer);
         this.reads = read.is_pending();
         match read {
@@ -269,6 +280,7 @@ impl Write for Deadlines {
     /// hyper calls this when it has nothing more to write, and whenever it has looked around.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        this.look_around();
         this.writes = false;
         ready!(this.poll_inform(cx))?;
         if this.exchange.flushed() {
@@ -291,6 +303,7 @@ impl Write for Deadlines {
 
 impl Drop for Deadlines {
     fn drop(&mut self) {
+        process::listener::abort_if_panicking(&self.stream);
         self.report();
     }
 }

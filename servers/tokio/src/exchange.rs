@@ -16,12 +16,14 @@ use std::{
 use http::response;
 use session::{Environment, Identity, Receipt};
 
-use crate::{peer::Patience, server::Shared};
+use crate::{ahead::Ahead, peer::Patience, server::Shared};
 
 /// A connection's requests and answers, one after the other.
 pub(crate) struct Exchange {
     pub(crate) shared: Arc<Shared>,
     pub(crate) identity: Identity,
+    /// What the client has sent beyond the request in hand.
+    pub(crate) ahead: Ahead,
     /// So far.
     requests: AtomicU64,
     stage: AtomicU8,
@@ -49,6 +51,7 @@ impl Exchange {
         Self {
             shared,
             identity,
+            ahead: Ahead::default(),
             requests: AtomicU64::new(0),
             stage: AtomicU8::new(IDLE),
             reading: AtomicBool::new(false),

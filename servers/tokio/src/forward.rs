@@ -142,7 +142,7 @@ impl Current {
         let failure = match answer {
             // Nobody has asked for another protocol; hyper takes any number, and any framing.
             Ok(Ok(answer)) if is_sound(&answer) => return Ok((peer, answer)),
-            Ok(Ok(_)) | Err(Stopped::Endless) => Failure::Invalid,
+            Ok(Ok(_)) | Err(Stopped::Interims) => Failure::Invalid,
             Ok(Err(error)) => failure(&error, wire.began()),
             Err(Stopped::Late) => Failure::TooSlow,
             Err(Stopped::Content(unread)) => {
@@ -175,6 +175,7 @@ impl Current {
         passage: Passage,
     ) -> Response<Answer> {
         let (head, content) = answer.into_parts();
+        peer.wire().look_at(&head);
         let keep_alive = service::keep_alive(&head.headers);
         let announced = service::announced(&head.headers);
         let head = plan.answer(head);
@@ -246,7 +247,7 @@ impl Forwarded {
                 return Poll::Ready(None);
             }
             Ok(Some(Err(error))) => (Some(failure(&error, true)), Broken::Answer(error)),
-            Err(Stopped::Late | Stopped::Endless) => (Some(Failure::TooSlow), Broken::Late),
+            Err(Stopped::Late | Stopped::Interims) => (Some(Failure::TooSlow), Broken::Late),
             Err(Stopped::Content(unread)) => {
                 self.passage.settled = !unread.is_farewell();
                 (None, Broken::Request)
@@ -335,13 +336,11 @@ impl Passage {
         let mut answer = pin!(peer.send(request));
         poll_fn(|cx| {
             let polled = peer.poll(cx, patience, timeout, |own| answer.as_mut().poll(own));
-            let Some(heads) = peer.wire().interims() else {
-                return Poll::Ready(Err(Stopped::Endless));
-            };
+            let (heads, unbearable) = peer.wire().interims();
             for head in heads {
                 inform(&self.exchange, plan, head);
             }
-            polled
+            if unbearable { Poll::Ready(Err(Stopped::Interims)) } else { polled }
         })
         .await
     }

@@ -92,6 +92,7 @@ fn decide(
     let began = Instant::now();
     let (mut head, content) = request.into_parts();
     exchange.begin(!content.is_end_stream());
+    exchange.ahead.took(&head);
     let decision = exchange.shared.site.context.service.decide(&head);
     let Decision { route, action, close, content_limit } = decision;
     let mut fields = HeaderMap::new();
@@ -190,7 +191,7 @@ impl Current {
         if let Content::Forwarded(forwarded) = &mut content {
             forwarded.ends_with_connection(until_close);
         }
-        if self.close || until_close || self.exchange.shared.site.is_draining() {
+        if self.close || until_close || self.exchange.ahead.is_last() {
             service::close(&mut head);
             // Otherwise hyper adds that an HTTP/1.0 connection stays.
             *head.version_mut() = self.version;
@@ -210,7 +211,7 @@ impl Current {
 
 /// Has what is left of the content read for nothing; hyper closes if that takes too long.
 pub(crate) fn leave(exchange: &Arc<Exchange>, mut content: Incoming) {
-    if content.is_end_stream() || exchange.shared.site.is_draining() {
+    if content.is_end_stream() || exchange.ahead.is_last() {
         return;
     }
     let exchange = Arc::clone(exchange);

@@ -36,6 +36,7 @@
 //! - Parting: hyper closes where it stops reading, and so resets who still sends. The task lingers
 //!   in its place ([`hyper_connection`]).
 
+mod ahead;
 mod alarm;
 mod body;
 mod buffers;

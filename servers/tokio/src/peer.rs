@@ -48,8 +48,8 @@ pub(crate) struct Patience {
 pub(crate) enum Stopped {
     /// The upstream takes too long.
     Late,
-    /// The upstream sends informational answers, and never another.
-    Endless,
+    /// The upstream sends informational answers without end, or with content.
+    Interims,
     /// The client's content can't be had.
     Content(Unread),
 }

@@ -42,6 +42,26 @@ pub(crate) fn poll_fill(
     Poll::Ready(Ok(count))
 }
 
+/// Waits for nothing where nothing has arrived; else until the runtime has heard of it, which may be
+/// later than a deadline that was kept.
+pub(crate) fn poll_unread(stream: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+    later(process::listener::unread(stream) > 0, cx)
+}
+
+/// The same for a socket that takes nothing.
+pub(crate) fn poll_room(stream: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+    later(process::listener::has_room(stream), cx)
+}
+
+/// The runtime looks at the kernel before it polls this task again.
+fn later(is_so: bool, cx: &mut Context<'_>) -> Poll<()> {
+    if is_so {
+        cx.waker().wake_by_ref();
+        return Poll::Pending;
+    }
+    Poll::Ready(())
+}
+
 /// Writes what the kernel takes now; how much. `WouldBlock` if it takes nothing.
 pub(crate) fn write(stream: &TcpStream, output: &mut Output) -> io::Result<usize> {
     output.write_to(&mut Writer(stream))

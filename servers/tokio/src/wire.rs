@@ -37,6 +37,8 @@ pub(crate) struct Wire {
     began: AtomicBool,
     /// The upstream takes no more. It may have said why.
     deaf: AtomicBool,
+    /// No other request may follow.
+    retired: AtomicBool,
     /// The client holds its content back until the upstream asks for it.
     held: AtomicBool,
     /// The client's content has been read to its end.
@@ -84,6 +86,7 @@ impl Wire {
             progressed: AtomicBool::new(false),
             began: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
             held: AtomicBool::new(false),
             whole: AtomicBool::new(false),
             bell: Arc::default(),
@@ -113,6 +116,11 @@ impl Wire {
 
     /// An informational head has come, which may ask for the content.
     pub(crate) fn inform(&self, head: response::Parts) {
+        self.look_at(&head);
+        if service::announces_content(&head.headers) {
+            // What follows is anybody's guess: the next head, or that content.
+            self.interims.store(INTERIMS_AT_MOST, Relaxed);
+        }
         if service::asks_for_content(head.status) {
             self.held.store(false, Relaxed);
         }
@@ -121,13 +129,19 @@ impl Wire {
         }
     }
 
-    /// The informational heads that have come since this was last asked; `None` if there were too
-    /// many.
-    pub(crate) fn interims(&self) -> Option<Vec<response::Parts>> {
+    /// The informational heads that have come since this was last asked, and whether there was one
+    /// that could not be borne.
+    pub(crate) fn interims(&self) -> (Vec<response::Parts>, bool) {
         match self.interims.load(Relaxed) {
-            0 => Some(Vec::new()),
-            1..=INTERIMS_AT_MOST => Some(std::mem::take(&mut lock(&self.heads))),
-            _ => None,
+            0 => (Vec::new(), false),
+            count => (std::mem::take(&mut lock(&self.heads)), count > INTERIMS_AT_MOST),
+        }
+    }
+
+    /// A head has come, after which perhaps no other request may follow.
+    pub(crate) fn look_at(&self, head: &response::Parts) {
+        if !service::may_persist(head) {
+            self.retired.store(true, Relaxed);
         }
     }
 
@@ -166,9 +180,10 @@ impl Wire {
         self.began.load(Relaxed)
     }
 
-    /// Whether request and answer have come to their ends, as far as the socket knows.
+    /// Whether request and answer have come to their ends, as far as can be seen here, and nothing
+    /// speaks against another.
     pub(crate) fn is_clean(&self) -> bool {
-        self.whole.load(Relaxed) && !self.deaf.load(Relaxed)
+        self.whole.load(Relaxed) && !self.deaf.load(Relaxed) && !self.retired.load(Relaxed)
     }
 
     /// Whether a byte went either way since this was last asked.

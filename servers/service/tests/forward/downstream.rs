@@ -1,7 +1,7 @@
 //! The head that comes back.
 
 use http::{Response, Version, response};
-use service::{Mode, announced, asks_for_content, is_framed_once};
+use service::{Mode, announced, announces_content, asks_for_content, is_framed_once, may_persist};
 
 use crate::{lines, old, plan, request};
 
@@ -59,7 +59,16 @@ fn content_is_framed_in_one_way() {
     for (fields, expected) in [
         (&[][..], true),
         (&[(length, "5")], true),
+        (&[(length, "9223372036854775807")], true),
         (&[(coding, "Chunked")], true),
+        (&[(coding, ", chunked")], true),
+        (&[(coding, ""), (coding, "chunked")], true),
+        (&[(length, "9223372036854775808")], false),
+        (&[(length, "")], false),
+        (&[(coding, "chunked,")], false),
+        (&[(coding, "chunked"), (coding, "")], false),
+        (&[(coding, "")], false),
+        (&[(coding, ",")], false),
         (&[(length, "5"), (length, "5")], false),
         (&[(length, "5, 5")], false),
         (&[(length, "+5")], false),
@@ -71,6 +80,31 @@ fn content_is_framed_in_one_way() {
     ] {
         let head = response(Version::HTTP_11, 200, fields);
         assert_eq!(is_framed_once(&head.headers), expected, "{fields:?}");
+    }
+}
+
+#[test]
+fn a_connection_is_given_up_where_what_follows_is_in_doubt() {
+    let (length, coding, connection) = ("content-length", "transfer-encoding", "connection");
+    for (version, status, fields, expected) in [
+        (Version::HTTP_11, 200, &[][..], true),
+        (Version::HTTP_11, 200, &[(length, "5")], true),
+        (Version::HTTP_11, 200, &[(connection, "keep-alive, x")], true),
+        (Version::HTTP_11, 204, &[], true),
+        (Version::HTTP_11, 204, &[(length, "00")], true),
+        (Version::HTTP_11, 304, &[(length, "5")], true),
+        (Version::HTTP_11, 204, &[(length, "5")], false),
+        (Version::HTTP_11, 204, &[(length, "")], false),
+        (Version::HTTP_11, 204, &[(coding, "chunked")], false),
+        (Version::HTTP_11, 200, &[(connection, "x"), (connection, "Close")], false),
+        (Version::HTTP_11, 200, &[(connection, "close, \u{e9}")], false),
+        (Version::HTTP_10, 200, &[(connection, "keep-alive")], false),
+    ] {
+        let head = response(version, status, fields);
+        assert_eq!(may_persist(&head), expected, "{version:?} {status} {fields:?}");
+        let announced =
+            fields.iter().any(|(name, value)| *name == coding || ["5", ""].contains(value));
+        assert_eq!(announces_content(&head.headers), announced, "{fields:?}");
     }
 }
 

@@ -16,7 +16,8 @@ pub(super) const ONLY_HYPER: &[Difference] = &[
         name: "empty-lines-before-an-answer",
         verdict: "RFC 9112, 2.2: only a server should forgive an empty line, before a request",
         errors: &[Error::StatusLine],
-        explains: |dispute| dispute.message.starts_with(b"\r\n"),
+        // The end of such a line may be a bare LF, which is not what http1 minds first.
+        explains: |dispute| matches!(dispute.message, [b'\n', ..] | [b'\r', b'\n', ..]),
     },
     Difference {
         name: "sixth-class",
