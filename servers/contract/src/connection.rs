@@ -165,7 +165,7 @@ impl Connection {
             return true;
         }
         match recv(&self.stream, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-            Ok(_) => true,
+            Ok(_) | Err(Errno::CONNRESET) => true,
             Err(Errno::AGAIN) => false,
             Err(error) => self.fail(&format!("peeking failed: {error}")),
         }
@@ -187,6 +187,12 @@ impl Connection {
 
     /// Ends the connection by a reset, as a program that dies may.
     pub fn reset(self) {
+        self.resets_at_last();
+    }
+
+    /// Has the connection end by a reset when it is dropped, so that the kernel has nothing to
+    /// remember of it (`TIME_WAIT`): for those of which there are many.
+    pub fn resets_at_last(&self) {
         sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO)).expect("SO_LINGER");
     }
 

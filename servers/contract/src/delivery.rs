@@ -1,20 +1,23 @@
-//! How a request's bytes arrive: at once, or in pieces that the server has to read one by one.
+//! How a vector's bytes arrive: at once, or in pieces that the server has to read one by one.
 //!
 //! A piece is written, without delay (`TCP_NODELAY`), when the kernel says that the server has read
 //! all before it. So every cut is one that the server has seen, and nothing sleeps. Many
 //! connections are served in turn: a round sends one piece on each.
 
 use std::net::Shutdown;
+use std::ops::DerefMut;
 use std::sync::Once;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::Client;
+use crate::answers::Answers;
+use crate::connection::Connection;
 use crate::observation::PROBE;
 use crate::sockdiag::{FarEnd, SocketDiagnosis};
 use crate::vector::Vector;
+use crate::{Client, Upstream};
 
 /// A way for bytes to arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub enum Way {
     AtLineEnds,
 }
 
-/// The most pieces a request is cut into: those in the middle of a longer one go as one.
+/// The most pieces a vector is cut into: those in the middle of a longer one go as one.
 const PIECES_AT_MOST: usize = 640;
 
 /// How long a server is waited for that does not read. It may have its reasons.
@@ -61,27 +64,60 @@ impl Way {
 
 /// What is sent over one connection.
 #[derive(Debug)]
-pub struct Delivery<'a> {
-    client: Client,
+pub struct Delivery<'a, Over = Client> {
+    connection: Over,
     /// Yet to be sent, the next one last.
     pieces: Vec<&'a [u8]>,
-    half_closes: bool,
+    ending: Ending,
     sent: u64,
 }
 
+/// What follows the last piece.
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    /// A request that shows whether the connection is open.
+    Probe,
+    /// Word that nothing more will come.
+    HalfClose,
+    Nothing,
+}
+
 impl<'a> Delivery<'a> {
-    /// Of a vector, in this way.
+    /// Of a client's vector, in this way.
     pub fn new(client: Client, vector: &'a Vector, way: Way) -> Self {
+        let ending = if vector.half_closes { Ending::HalfClose } else { Ending::Probe };
+        Self::over(client, way.pieces(&vector.bytes), ending)
+    }
+}
+
+impl<'a> Delivery<'a, Upstream> {
+    /// Of an upstream's vector, in this way. What follows the answer is a piece of its own, or part of
+    /// the only one; and so is the end.
+    pub fn answer(upstream: Upstream, vector: &'a Vector<Answers>, way: Way) -> Self {
+        let (answer, more) = vector.bytes.split_at(vector.bytes.len() - vector.surplus);
+        let mut pieces = match way {
+            Way::Whole => vec![&vector.bytes[..]],
+            _ => way.pieces(answer),
+        };
+        if way != Way::Whole && (vector.half_closes || !more.is_empty()) {
+            pieces.push(more);
+        }
+        let ending = if vector.half_closes { Ending::HalfClose } else { Ending::Nothing };
+        Self::over(upstream, pieces, ending)
+    }
+}
+
+impl<'a, Over: DerefMut<Target = Connection>> Delivery<'a, Over> {
+    fn over(connection: Over, mut pieces: Vec<&'a [u8]>, ending: Ending) -> Self {
         static MANY: Once = Once::new();
         MANY.call_once(have_many_files);
-        let mut pieces = way.pieces(&vector.request);
         pieces.reverse();
-        Self { client, pieces, half_closes: vector.half_closes, sent: 0 }
+        Self { connection, pieces, ending, sent: 0 }
     }
 
-    /// Sends all of `deliveries`, and after each, unless the client half-closes, a request that shows
-    /// whether the connection is open. Gives the clients back, in order, to read what comes.
-    pub fn all(mut deliveries: Vec<Self>) -> Vec<Client> {
+    /// Sends all of `deliveries`, and after each whatever ends it. Gives the connections back, in
+    /// order, to read what comes.
+    pub fn all(mut deliveries: Vec<Self>) -> Vec<Over> {
         let kernel = SocketDiagnosis::open().expect("a line to the kernel");
         loop {
             let sent = deliveries.iter_mut().filter_map(Self::send_piece).count();
@@ -99,7 +135,7 @@ impl<'a> Delivery<'a> {
     fn send_piece(&mut self) -> Option<()> {
         let piece = self.pieces.pop()?;
         self.sent += piece.len() as u64;
-        if self.client.try_send(piece).is_err() {
+        if self.connection.try_send(piece).is_err() {
             self.pieces.clear();
         }
         Some(())
@@ -108,7 +144,8 @@ impl<'a> Delivery<'a> {
     fn wait_until_read(&mut self, kernel: &SocketDiagnosis) {
         let deadline = Instant::now() + UNREAD_AT_MOST;
         while !self.pieces.is_empty() && Instant::now() < deadline {
-            match kernel.far_end(self.client.stream()).expect("the kernel knows of the socket") {
+            match kernel.far_end(self.connection.stream()).expect("the kernel knows of the socket")
+            {
                 FarEnd::Open { taken } if taken < self.sent => thread::yield_now(),
                 FarEnd::Open { .. } => return,
                 // Whoever has said its last word does not want the rest.
@@ -118,13 +155,13 @@ impl<'a> Delivery<'a> {
     }
 
     /// Whatever there was to send, the server may have closed by now.
-    fn end(mut self) -> Client {
-        let _ = if self.half_closes {
-            self.client.stream().shutdown(Shutdown::Write)
-        } else {
-            self.client.try_send(PROBE)
+    fn end(mut self) -> Over {
+        let _ = match self.ending {
+            Ending::Probe => self.connection.try_send(PROBE),
+            Ending::HalfClose => self.connection.stream().shutdown(Shutdown::Write),
+            Ending::Nothing => Ok(()),
         };
-        self.client
+        self.connection
     }
 }
 

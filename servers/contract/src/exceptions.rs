@@ -167,7 +167,7 @@ pub const LONG_REQUEST_LINE: Exception = Exception {
 pub const LATER_MINOR_VERSION: Exception = Exception {
     id: "later-minor-version",
     rfc: "RFC 9110, 2.5",
-    what: "answers HTTP/1.2 with an empty 400",
+    what: "answers HTTP/1.2 with an empty 400, and 502 if an upstream sends it",
     verdict: "contrary to a should: a later minor version is to be read as the one known",
 };
 
@@ -193,6 +193,22 @@ pub const ANSWERS_1_0_AS_1_0: Exception = Exception {
     rfc: "RFC 9110, 6.2",
     what: "answers HTTP/1.0 with HTTP/1.0",
     verdict: "contrary to a should: a server sends the highest version that it conforms to",
+};
+
+/// An upstream of 1.0 whose connection could go on.
+pub const KEEP_ALIVE_OF_1_0: Exception = Exception {
+    id: "keep-alive-of-1.0",
+    rfc: "RFC 9110, 2.5, and RFC 9112, 9.3",
+    what: "would go on in HTTP/1.0 once an upstream has answered so, and therefore gets a new connection though that said keep-alive",
+    verdict: "permitted: a connection need not be used again, while a request of 1.0 is contrary to a should",
+};
+
+/// An upstream that answers before it has been asked.
+pub const ANSWER_BEFORE_REQUEST: Exception = Exception {
+    id: "answer-before-request",
+    rfc: "RFC 9112, 9.2",
+    what: "may answer 502 in place of what an upstream said as soon as it was connected to, such as 503 of one that is full",
+    verdict: "permitted: what comes while no request is outstanding is no answer, and whether one is is a matter of time",
 };
 
 /// What `hyper` refuses before the service sees it.
@@ -227,6 +243,8 @@ pub const ALL: &[&Exception] = &[
     &OTHER_MAJOR_VERSION,
     &HTTP_2_PREFACE,
     &ANSWERS_1_0_AS_1_0,
+    &KEEP_ALIVE_OF_1_0,
+    &ANSWER_BEFORE_REQUEST,
     &UNSIGNED_REFUSAL,
 ];
 

@@ -20,9 +20,10 @@
 //! so that a report reads `the_root_answers::mio … ok`. A failure names the backend and shows the
 //! bytes that went both ways and the end of the server's log.
 //!
-//! What the RFCs say of requests is written down as data: [`vector`] says in which form, and the
-//! tables are in `tests/vectors/tables`. [`delivery`] sends a vector so that the server must read it
-//! in pieces, and [`observation`] says what came of it.
+//! What the RFCs say of requests is written down as data: [`vector`] says in which form, and
+//! [`vectors`] are the tables. [`delivery`] sends a vector so that the server must read it in
+//! pieces, and [`observation`] says what came of it. The same is there for [`answers`] of an upstream,
+//! whose tables are in `tests/answers/tables`.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -32,12 +33,16 @@
 )]
 
 pub mod answer;
+pub mod answers;
+pub mod attack;
 pub mod backend;
 pub mod client;
 pub mod connection;
 pub mod delivery;
 pub mod evidence;
 pub mod exceptions;
+pub mod ledger;
+pub mod load;
 pub mod log;
 pub mod metrics;
 pub mod observation;
@@ -47,14 +52,18 @@ pub mod program;
 pub mod request;
 pub mod server;
 mod sockdiag;
+pub mod strict;
 pub mod vector;
+pub mod vectors;
 pub mod wire;
 
 pub use answer::Answer;
+pub use attack::{Attack, Slow};
 pub use backend::Backend;
 pub use client::Client;
 pub use connection::Connection;
 pub use exceptions::Exception;
+pub use load::Load;
 pub use metrics::sample;
 pub use origin::{Origin, Upstream};
 pub use peer::{Peer, skipped};

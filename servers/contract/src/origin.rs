@@ -27,7 +27,7 @@ use socket2::{Domain, Socket, Type};
 use crate::connection::Connection;
 use crate::evidence::{Case, Evidence};
 use crate::wire::Framing;
-use crate::{Backend, PATIENCE, Program, Request, Server, eventually};
+use crate::{Backend, PATIENCE, Program, Request, Server};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -93,13 +93,7 @@ impl Origin {
     /// The next connection that the server opens.
     #[track_caller]
     pub fn accept(&self) -> Upstream {
-        let mut polled = [PollFd::new(&self.listener, PollFlags::IN)];
-        let patience = Timespec::try_from(PATIENCE).expect("not so long");
-        match poll(&mut polled, Some(&patience)) {
-            Ok(0) => self.case.fail("no connection came upstream"),
-            Ok(_) => {}
-            Err(error) => self.case.fail(&format!("waiting for a connection: {error}")),
-        }
+        self.wait_for("connection", &[]);
         match self.listener.accept() {
             Ok((stream, _)) => self.take(stream),
             Err(error) => self.case.fail(&format!("accepting upstream: {error}")),
@@ -118,18 +112,18 @@ impl Origin {
     /// there. Those that the server has closed are taken out first.
     #[track_caller]
     pub fn next_of(&self, open: &mut Vec<Upstream>) -> usize {
-        eventually(&format!("{}: a request upstream", self.case.backend()), || {
+        loop {
             open.retain(|upstream| !upstream.is_closed());
             // An end may have come since.
             let asks = |upstream: &Upstream| upstream.has_news() && !upstream.is_closed();
             if let Some(at) = open.iter().position(asks) {
-                return Some(at);
+                return at;
             }
+            self.wait_for("request", open);
             if self.has_caller() {
                 open.push(self.accept());
             }
-            None
-        })
+        }
     }
 
     /// No connection must wait to be accepted. Says nothing of those to come: ask it when whatever
@@ -150,10 +144,33 @@ impl Origin {
         matches!(ready, Ok(1..)) || ready == Err(Errno::INTR)
     }
 
+    /// Waits until a connection is to be accepted, or there is news on one of `open`.
+    #[track_caller]
+    fn wait_for(&self, what: &str, open: &[Upstream]) {
+        let sockets = open.iter().map(|upstream| PollFd::new(upstream.stream(), PollFlags::IN));
+        let listener = PollFd::new(&self.listener, PollFlags::IN);
+        let mut polled: Vec<_> = sockets.chain([listener]).collect();
+        let patience = Timespec::try_from(PATIENCE).expect("not so long");
+        match poll(&mut polled, Some(&patience)) {
+            Ok(0) => self.case.fail(&format!("no {what} came upstream")),
+            Ok(_) => {}
+            Err(error) => self.case.fail(&format!("waiting for a {what}: {error}")),
+        }
+    }
+
     fn take(&self, stream: TcpStream) -> Upstream {
         let evidence = Evidence::in_case(&self.case, "upstream connection");
         Upstream { connection: Connection::over(stream, evidence) }
     }
+}
+
+/// A server where every request finds the idle connections of every other: several workers may each
+/// keep their own. In `threads`, one worker could serve but one client.
+pub fn one_worker(backend: Backend, options: &[&str]) -> (Origin, Server) {
+    let origin = Origin::new(backend);
+    let one: &[&str] = if backend == Backend::Threads { &[] } else { &["--workers", "1"] };
+    let server = origin.server(&[one, options].concat());
+    (origin, server)
 }
 
 /// A connection that the server has opened to an [`Origin`].

@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::process::{self, Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::{env, fmt};
 
 use crate::evidence::Case;
-use crate::{Backend, Server, eventually};
+use crate::{Backend, Server, eventually, skipped};
 
 /// One backend's program and what it is to be given.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub struct Program {
     options: Vec<String>,
     environment: Vec<(String, String)>,
     prelude: Vec<String>,
+    threads: Option<u32>,
     listener: Option<TcpListener>,
     admin: Option<SocketAddr>,
     case: Option<Arc<Case>>,
@@ -33,6 +34,7 @@ impl Program {
             options,
             environment: Vec::new(),
             prelude: Vec::new(),
+            threads: None,
             listener: None,
             admin: None,
             case: None,
@@ -54,6 +56,13 @@ impl Program {
     /// Lets the program have no more open files than this, hard and soft.
     pub fn open_files(mut self, limit: u32) -> Self {
         self.prelude.push(format!("ulimit -n {limit}"));
+        self
+    }
+
+    /// Runs the program as a user who is nobody else and may have no more threads than this. Root
+    /// alone may do that, whom the limit would not hold.
+    pub fn threads(mut self, limit: u32) -> Self {
+        self.threads = Some(limit);
         self
     }
 
@@ -86,6 +95,19 @@ impl Program {
         Server::new(backend, program.spawn(), admin, case)
     }
 
+    /// Starts a server that panics over each answer of 418. `None`, said aloud, if that is a release
+    /// build, which nobody can make panic.
+    #[track_caller]
+    pub fn start_fragile(self) -> Option<Server> {
+        let server = self.env("FIVE_PANIC_ON", "418").start();
+        // It warns of that before it says where it listens.
+        if server.log().count("FIVE_PANIC_ON") == 0 {
+            skipped("the servers are release builds, which can't be made to panic,");
+            return None;
+        }
+        Some(server)
+    }
+
     /// Runs the program to its end, which it must reach by itself.
     pub fn run(self) -> Outcome {
         let (backend, options) = (self.backend, self.options.join(" "));
@@ -99,14 +121,11 @@ impl Program {
 
     fn spawn(self) -> Child {
         let program = self.backend.program();
-        let mut command = if self.prelude.is_empty() {
+        let mut command = if self.prelude.is_empty() && self.threads.is_none() {
             Command::new(&program)
         } else {
             let mut shell = Command::new("sh");
-            shell
-                .arg("-c")
-                .arg(format!("{}; exec \"$0\" \"$@\"", self.prelude.join("; ")))
-                .arg(&program);
+            shell.arg("-c").arg(self.script()).arg(&program);
             shell
         };
         for (name, _) in env::vars_os().filter(|(name, _)| decides(&name.to_string_lossy())) {
@@ -123,6 +142,31 @@ impl Program {
             .spawn()
             .unwrap_or_else(|error| panic!("starting {}: {error}", program.display()))
     }
+
+    /// What becomes the program, which it is given as its name.
+    fn script(&self) -> String {
+        let mut steps = self.prelude.clone();
+        steps.push(match self.threads {
+            None => "exec \"$0\" \"$@\"".to_owned(),
+            Some(limit) => {
+                let user = own_user();
+                // The way to the program may be closed to others: they are handed it open.
+                format!(
+                    "exec 9<\"$0\"; exec setpriv --reuid={user} --regid={user} --clear-groups \
+                     prlimit --nproc={limit} /proc/self/fd/9 \"$@\""
+                )
+            }
+        });
+        steps.join("; ")
+    }
+}
+
+/// A user who runs nothing else: the limit on threads is on all that a user runs.
+fn own_user() -> u32 {
+    static USERS: AtomicU32 = AtomicU32::new(0);
+    let user = USERS.fetch_add(1, Ordering::Relaxed);
+    // Beyond those that systems give away.
+    0x7000_0000 + (process::id() % 0x10_0000) * 0x40 + user % 0x40
 }
 
 /// A loopback address that no other server has: the line that a server logs at its start names the

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::process::Child;
+use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -102,6 +104,11 @@ impl Server {
         &self.log
     }
 
+    /// The line that it logs at its start.
+    pub fn start_line(&self) -> &str {
+        &self.start_line
+    }
+
     /// What the line that it logs at its start says of `name`.
     #[track_caller]
     pub fn start_value(&self, name: &str) -> &str {
@@ -154,13 +161,39 @@ impl Server {
         }
     }
 
+    /// Changes how many threads the user may have whom [`Program::threads`] gave it.
+    #[track_caller]
+    pub fn allow_threads(&self, limit: u32) {
+        let user = self.status("Uid");
+        // That user may, and root only where it may do everything.
+        let mut command = Command::new("setpriv");
+        command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]);
+        command.args(["prlimit", "--pid", &self.child.id().to_string()]);
+        let status = command.arg(format!("--nproc={limit}:")).status();
+        assert!(status.as_ref().is_ok_and(ExitStatus::success), "{}: {status:?}", self.backend);
+    }
+
     /// A line of `/proc/<id>/status`, such as `VmHWM`, in KiB.
     pub fn status_kib(&self, name: &str) -> u64 {
+        self.status(name)
+    }
+
+    /// The first number of a line of `/proc/<id>/status`.
+    fn status(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = fs::read_to_string(path).expect("a running server has a status");
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let value = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
         value.unwrap_or_else(|| panic!("no {name} in {status}"))
+    }
+
+    /// It must be doing next to nothing: whoever waits does not spin.
+    #[track_caller]
+    pub fn is_calm(&self) {
+        let (before, begin) = (self.cpu_ticks(), Instant::now());
+        thread::sleep(Duration::from_secs(1));
+        let (used, most) = (self.cpu_ticks() - before, 30 * begin.elapsed().as_secs());
+        assert!(used < most, "{}: {used} ticks of CPU time, and nothing to do", self.backend);
     }
 
     /// The CPU time that it used so far, user and system, in clock ticks.

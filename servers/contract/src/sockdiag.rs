@@ -59,7 +59,13 @@ impl SocketDiagnosis {
 
     /// What has become of the other end of `stream`, which must be IPv4 and on this machine.
     pub(crate) fn far_end(&self, stream: &TcpStream) -> io::Result<FarEnd> {
-        let question = question(v4(stream.peer_addr()?)?, v4(stream.local_addr()?)?);
+        let own = match stream.peer_addr() {
+            Ok(address) => v4(address)?,
+            // A reset has arrived.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(FarEnd::Ended),
+            Err(error) => return Err(error),
+        };
+        let question = question(own, v4(stream.local_addr()?)?);
         send(&self.socket, &question, SendFlags::empty())?;
         let mut answer = [0; 4096];
         let (length, _) = recv(&self.socket, &mut answer, RecvFlags::empty())?;

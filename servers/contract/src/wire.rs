@@ -178,13 +178,17 @@ fn parse_status_line(line: &[u8]) -> Result<(String, u16), Fault> {
 }
 
 fn parse_field(line: &[u8]) -> Result<(String, String), Fault> {
-    printable(line)
-        .and_then(|text| text.split_once(':'))
-        .filter(|(name, _)| is_token(name))
-        .map(|(name, value)| {
-            (name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned())
-        })
-        .ok_or_else(|| malformed("field", line))
+    let allowed = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
+    let colon = line.iter().position(|byte| *byte == b':');
+    let parts = colon.map(|colon| (printable(&line[..colon]), &line[colon + 1..]));
+    match parts {
+        Some((Some(name), value)) if is_token(name) && value.iter().all(allowed) => {
+            // What is not ASCII means nothing (RFC 9110, 5.5), and need not be UTF-8.
+            let value: String = value.iter().copied().map(char::from).collect();
+            Ok((name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned()))
+        }
+        _ => Err(malformed("field", line)),
+    }
 }
 
 /// Whether this is a method or a field's name (RFC 9110, 5.6.2).
@@ -217,7 +221,7 @@ pub(crate) fn malformed(part: &'static str, bytes: &[u8]) -> Fault {
     Fault::Malformed(part, format!("\"{}\"", bytes.escape_ascii()))
 }
 
-fn failure(part: &'static str, error: io::Error) -> Fault {
+pub(crate) fn failure(part: &'static str, error: io::Error) -> Fault {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => Fault::Ended(part),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Fault::Late(part),

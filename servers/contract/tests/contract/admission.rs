@@ -9,6 +9,7 @@ on_every_backend!(
     many_too_many_harm_nobody,
     the_limits_of_the_system_hold,
     the_admin_port_is_never_full,
+    the_admin_port_turns_nobody_away,
 );
 
 fn one_too_many_is_told_so(backend: Backend) {
@@ -77,6 +78,15 @@ fn the_admin_port_is_never_full(backend: Backend) {
         admin.get("/metrics").status(200);
     }
     held[0].get("/healthz").status(200);
+}
+
+fn the_admin_port_turns_nobody_away(backend: Backend) {
+    let server = Program::new(backend).with_admin().start();
+    let silent: Vec<_> = (0..20).map(|_| server.connect_admin()).collect();
+    let mut client = server.connect_admin();
+    client.send("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    drop(silent);
+    client.answer().status(200);
 }
 
 /// So many connections that are each being served.

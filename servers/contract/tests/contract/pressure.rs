@@ -60,6 +60,7 @@ fn without_descriptors_the_open_are_served_and_the_others_wait(backend: Backend)
     for _ in 0..20 {
         steady.get("/healthz").status(200);
     }
+    server.is_calm();
     prlimit(Some(server.id()), Resource::Nofile, limit).unwrap();
     for client in &mut waiting {
         client.answer().status(200).field("content-length", "5");

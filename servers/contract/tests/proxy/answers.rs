@@ -1,6 +1,6 @@
 //! How an answer's content comes back: as it comes, framed as the client understands.
 
-use contract::exceptions::EMPTY_MEMBER;
+use contract::exceptions::{ANSWER_BEFORE_REQUEST, EMPTY_MEMBER};
 use contract::origin::SIGNATURE;
 use contract::wire::Framing;
 use contract::{Backend, Origin};
@@ -20,6 +20,7 @@ on_every_backend!(
     an_answer_comes_as_it_is_made,
     any_status_is_passed_on,
     a_reason_need_not_be_there,
+    an_upstream_that_is_full_says_so_before_it_is_asked,
 );
 
 const GET: &str = "GET /proxy/a HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -236,5 +237,21 @@ fn a_reason_need_not_be_there(backend: Backend) {
         upstream
             .send(format!("{line}\r\nConnection: close\r\n{SIGNATURE}Content-Length: 2\r\n\r\nhi"));
         client.relayed().status(200).body("hi");
+    }
+}
+
+fn an_upstream_that_is_full_says_so_before_it_is_asked(backend: Backend) {
+    let origin = Origin::new(backend);
+    let server = origin.server(&[]);
+    let may_differ = ANSWER_BEFORE_REQUEST.excuses(backend);
+    for _ in 0..10 {
+        let mut client = server.connect();
+        client.send(GET);
+        let mut upstream = origin.accept();
+        let head = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n";
+        upstream.send(format!("{head}{SIGNATURE}Content-Length: 0\r\n\r\n")).half_close();
+        let status = client.answer_of("GET").head.status;
+        assert!(status == 503 || may_differ && status == 502, "{backend}: {status}");
+        client.get("/healthz").status(200);
     }
 }

@@ -1,5 +1,6 @@
 //! A bounded number of upstream connections, and a bounded wait for one.
 
+use contract::origin::SIGNATURE;
 use contract::{Backend, Client, Origin, Server, Upstream, eventually};
 
 use crate::on_every_backend;
@@ -11,6 +12,7 @@ on_every_backend!(
     one_too_many_to_wait_is_told_so,
     nobody_waits_where_nobody_may,
     a_client_that_leaves_the_queue_is_forgotten,
+    a_panic_gives_its_place_back,
     idle_connections_of_other_workers_make_way,
     a_quarter_of_the_descriptors_is_the_most,
 );
@@ -114,6 +116,28 @@ fn a_client_that_leaves_the_queue_is_forgotten(backend: Backend) {
     upstream.ok("hi");
     first.relayed().status(200).body("hi");
     assert!(!upstream.has_news(), "{backend}: somebody who left was served");
+}
+
+fn a_panic_gives_its_place_back(backend: Backend) {
+    let origin = Origin::new(backend);
+    let options = ["--upstream-connections", "1", "--upstream-wait", "60s"];
+    let Some(server) = origin.program().options(&options).start_fragile() else { return };
+    let mut open = Vec::new();
+    for panics in 1..=3 {
+        let mut first = asking(&server);
+        let at = origin.next_of(&mut open);
+        open[at].request();
+        let mut second = asking(&server);
+        server.reaches(WAITING, 1);
+        open[at].send(format!("HTTP/1.1 418 x\r\n{SIGNATURE}Content-Length: 2\r\n\r\nhi"));
+        first.is_dropped();
+        let at = origin.next_of(&mut open);
+        open[at].request();
+        open[at].ok("hi");
+        second.relayed().status(200).body("hi");
+        server.reaches("http_server_connections_panicked_total", panics);
+    }
+    server.reaches(WAITING, 0);
 }
 
 fn idle_connections_of_other_workers_make_way(backend: Backend) {

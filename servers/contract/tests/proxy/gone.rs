@@ -15,6 +15,7 @@ on_every_backend!(
     a_pipeline_is_answered_in_order,
     a_drain_finishes_what_is_under_way,
     a_drain_finishes_an_upload,
+    a_drain_answers_what_was_asked_ahead,
     a_drain_waits_for_no_idle_connection,
     a_drain_that_is_too_long_cuts_what_is_forwarded,
 );
@@ -156,6 +157,29 @@ fn a_drain_finishes_an_upload(backend: Backend) {
     assert_eq!(client.chunk(), None, "{backend}");
     client.closes();
     server.exits(0);
+}
+
+fn a_drain_answers_what_was_asked_ahead(backend: Backend) {
+    let ask = "GET /bytes/5 HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (at_once, later) in [(2, 0), (0, 2), (2, 2)] {
+        let origin = Origin::new(backend);
+        let mut server = origin.server(&[]);
+        let mut client = server.connect();
+        client.send(GET.to_owned() + &ask.repeat(at_once));
+        let (mut upstream, _) = origin.accept_request();
+        if later > 0 {
+            // Too late to be read with the first.
+            client.send(ask.repeat(later));
+        }
+        drain(&server);
+        upstream.ok("hi");
+        client.relayed().status(200).stays_open();
+        for _ in 1..at_once + later {
+            client.answer().status(200).by_length().stays_open();
+        }
+        client.last_answer().status(200).by_length();
+        server.exits(0);
+    }
 }
 
 fn a_drain_waits_for_no_idle_connection(backend: Backend) {

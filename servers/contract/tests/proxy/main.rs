@@ -14,10 +14,12 @@ mod gone;
 mod hop_by_hop;
 mod identity;
 mod interim;
+mod load;
 mod midway;
 mod peers;
 mod requests;
 mod retry;
 mod reuse;
+mod stalls;
 
 pub(crate) use contract::on_every_backend;

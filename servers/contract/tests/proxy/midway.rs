@@ -13,6 +13,7 @@ on_every_backend!(
     a_bad_chunk_takes_none_of_the_good_ones_along,
     a_stall_in_the_body_is_no_end,
     a_slow_body_is_no_stall,
+    a_panic_in_the_body_is_no_end,
 );
 
 /// The request line's version, how the upstream begins, and how the client sees that.
@@ -106,6 +107,20 @@ fn a_slow_body_is_no_stall(backend: Backend) {
     }
     upstream.send("0\r\n\r\n");
     assert_eq!(client.chunk(), None, "{backend}");
+}
+
+fn a_panic_in_the_body_is_no_end(backend: Backend) {
+    let origin = Origin::new(backend);
+    let Some(server) = origin.program().start_fragile() else { return };
+    let mut client = server.connect();
+    client.send("GET /proxy/a HTTP/1.0\r\n\r\n");
+    let (mut upstream, _) = origin.accept_request();
+    let head = "Transfer-Encoding: chunked\r\n\r\n";
+    upstream.send(format!("HTTP/1.1 418 x\r\n{SIGNATURE}{head}5\r\nhello\r\n"));
+    assert_eq!(client.head().status, 418, "{backend}");
+    assert_eq!(client.content(5), b"hello", "{backend}");
+    upstream.send("0\r\n\r\n");
+    client.breaks_off(Framing::UntilClose);
 }
 
 /// A client that has the head of an answer, whose content has begun.

@@ -1,9 +1,9 @@
 //! A request is sent again once, where that can do no harm, and otherwise not.
 
+use contract::origin::one_worker;
 use contract::{Backend, Client, Origin, Server, Upstream};
 
 use crate::on_every_backend;
-use crate::reuse::one_worker;
 
 on_every_backend!(
     a_stale_connection_is_replaced,

@@ -1,8 +1,7 @@
 //! Upstream connections that are kept: when they are used again, and when they are not.
 
-use contract::exceptions::CONNECTION_BEYOND_ASCII;
-use contract::origin::SIGNATURE;
-use contract::{Backend, Client, Origin, Server, Upstream};
+use contract::origin::{SIGNATURE, one_worker};
+use contract::{Backend, Client, Origin, Upstream};
 
 use crate::on_every_backend;
 
@@ -94,23 +93,10 @@ fn not_after_close_was_said(backend: Backend) {
 }
 
 fn not_after_close_beside_obs_text(backend: Backend) {
-    let answer = |upstream: &mut Upstream| {
+    is_not_used_after(backend, |upstream| {
         upstream.send(b"HTTP/1.1 200 OK\r\nConnection: close, \xe9\r\n");
         upstream.send(format!("{SIGNATURE}Content-Length: 2\r\n\r\nhi"));
-    };
-    if !CONNECTION_BEYOND_ASCII.excuses(backend) {
-        return is_not_used_after(backend, answer);
-    }
-    let (origin, server) = one_worker(backend, &KEEP);
-    let mut client = server.connect();
-    client.send(GET);
-    let (mut upstream, _) = origin.accept_request();
-    answer(&mut upstream);
-    client.relayed().body("hi");
-    client.send(GET);
-    upstream.request();
-    upstream.ok("hi");
-    client.relayed().body("hi");
+    });
 }
 
 fn not_after_1_0(backend: Backend) {
@@ -200,13 +186,4 @@ fn used(origin: &Origin, client: &mut Client) -> Upstream {
     upstream.ok("hi");
     client.relayed().status(200).body("hi");
     upstream
-}
-
-/// A server where every request finds the idle connections of every other: several workers may each
-/// keep their own. In `threads`, one worker could serve but one client.
-pub(crate) fn one_worker(backend: Backend, options: &[&str]) -> (Origin, Server) {
-    let origin = Origin::new(backend);
-    let one: &[&str] = if backend == Backend::Threads { &[] } else { &["--workers", "1"] };
-    let server = origin.server(&[one, options].concat());
-    (origin, server)
 }
