@@ -10,6 +10,7 @@
 //! delay costs nothing either: it is the same for every answer, so those that wait stand in line.
 
 use std::collections::{HashMap, VecDeque};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -32,7 +33,7 @@ const READ_BYTES: usize = 16 * 1024;
 const EVENTS: usize = 1024;
 
 /// Listens, says where, and answers until the process is told to end.
-pub(crate) fn run(options: &FloorOptions) -> anyhow::Result<()> {
+pub(crate) fn run(options: &FloorOptions, open_files: u64) -> anyhow::Result<()> {
     let address = options.listen;
     let listener =
         TcpListener::bind(address).with_context(|| format!("can't listen on {address}"))?;
@@ -42,8 +43,16 @@ pub(crate) fn run(options: &FloorOptions) -> anyhow::Result<()> {
     rustix::net::listen(&listener, BACKLOG)?;
     // The line that every server of the comparison starts with.
     let (address, version) = (listener.local_addr()?, env!("CARGO_PKG_VERSION"));
-    info!(backend = "floor", version, %address, workers = 1, "listening");
-    Floor::new(listener, answer(options.bytes), options.delay)?.run()
+    let floor = Floor::new(listener, answer(options.bytes), options.delay)?;
+    let max_connections = open_files.saturating_sub(taken()?);
+    let bounded_by = format!("RLIMIT_NOFILE {open_files}");
+    info!(backend = "floor", version, %address, workers = 1, max_connections, bounded_by, "listening");
+    floor.run()
+}
+
+/// How many descriptors are open already, but for the one that counts them.
+fn taken() -> anyhow::Result<u64> {
+    Ok(fs::read_dir("/proc/self/fd").context("can't count descriptors")?.count() as u64 - 1)
 }
 
 /// The body of a canned answer of that length. No two neighbours are alike, so that a piece lost

@@ -36,14 +36,22 @@ fn main() -> ExitCode {
     let outcome = match command {
         Command::Run(options) => run::run(&options, open_files),
         Command::Compare(options) => lab::compare(&options, open_files),
+        Command::C10k(options) => lab::c10k(&options, open_files),
         Command::Report(options) => report::remake(&options.file),
-        Command::Floor(options) => floor::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Diff(options) => report::diff(&options.before, &options.after),
+        Command::Floor(options) => floor::run(&options, open_files).map(|()| ExitCode::SUCCESS),
+        Command::Completions(options) => {
+            options::completions(&options).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
         Command::Cell(options) => lab::run_cell(&options),
+        Command::Generator => load::run_generator(),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("loadtest: {error:#}");
         let refused = error.is::<limits::TooMany>()
             || error.is::<options::Unusable>()
+            || error.is::<load::Refused>()
+            || error.is::<lab::Meaningless>()
             || error.is::<report::Unreadable>();
         ExitCode::from(if refused { 2 } else { 1 })
     })

@@ -1,17 +1,19 @@
 //! The command line, and what it accepts.
 
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use url::Url;
 
-use crate::lab::{Backend, CellOptions};
-use crate::load::Scenario;
+use crate::lab::{C10kOptions, CellOptions, CompareOptions};
+use crate::run::RunOptions;
 
 /// Loads an HTTP server, or compares what the five servers cost.
 #[derive(Debug, Parser)]
@@ -24,8 +26,12 @@ struct Options {
 const EXAMPLES: &str = "\
 Examples:
   loadtest run --connections 64 --duration 10s http://127.0.0.1:8080/echo
-  loadtest compare --connections 1,64,1024 --duration 3s --rounds 6
-  loadtest compare --backends mio,tokio --scenarios echo,delay --out results/mine
+  loadtest compare --quick
+  loadtest compare --backends mio,tokio --scenarios echo,delay --rounds 6 --out results/mine
+  loadtest compare --peer nginx --peer 'mine=my-server --port {port}' --connections 1000
+  loadtest c10k --backends threads,mio
+  loadtest report results/latest
+  loadtest diff results/before results/after
   loadtest floor --listen 127.0.0.1:8080
 
 Durations are written 500ms, 10s, 1m. Everything a comparison leaves is in one folder;
@@ -34,107 +40,90 @@ results/latest leads to the last one.
 Exit codes: 0 done; 1 a server did not answer as it should (`run --help`, `compare --help`);
 2 an option can't be used, and nothing was measured; 130 a comparison was interrupted.";
 
-const RUN_CODES: &str = "\
-One request is made before the load. If its answer is wrong the run ends there, saying what came in
-place of what was expected. Users whose requests fail later wait between 1 ms and 1 s before the
-next, the longer the more often in a row.
-
-Exit codes: 0 the server answered to the end, with or without errors in between: the table counts
-them; 1 the first answer was wrong, no right one came in the window, or the server was gone at the
-end; 2 an option can't be used, and nothing was measured.";
-
 const COMPARE_CODES: &str = "\
+An experiment says what is compared: loadtest/experiments has those that come with the program, with
+comments on every key. Options are stronger than its file.
+
+Ctrl-C leaves what was measured until then; --resume DIR goes on with it.
+
 Exit codes: 0 every cell was measured; 1 some were not, and the table says why; 2 an option can't be
 used, and nothing was measured; 130 interrupted, with a report of what was measured until then.";
+
+const C10K_CODES: &str = "\
+The ladder ends with one line for each backend: how far it came, and what stopped it. A backend that
+can't hold all connections of a rung is asked for no more.
+
+Exit codes: 0 the ladder was climbed; 1 somebody could not be measured at all; 2 an option can't be
+used, and nothing was measured; 130 interrupted, with a report of what was measured until then.";
+
+const REPORT_EXAMPLE: &str = "\
+Nothing is measured: everything is made again from what is in the file, and left beside it.
+
+Example: loadtest report results/latest";
+
+const DIFF_EXAMPLE: &str = "\
+Cells are paired by backend, scenario, connections and shape. B/A is the median of the ratios of
+every round of B to every round of A, with an interval of at least 95%; where that holds 1 the runs
+are tied. That takes four rounds of each. What differs around the two is named first.
+
+Example: loadtest diff results/before results/after
+
+Exit codes: 0 compared, whatever came of it; 2 a file can't be used.";
+
+const COMPLETIONS_EXAMPLE: &str = "\
+Example, for bash: source <(loadtest completions bash)";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Load one URL and print requests a second, service times and errors
-    #[command(after_help = RUN_CODES)]
     Run(RunOptions),
     /// Compare backends: CPU and memory, throughput and service time, cell by cell
     #[command(after_help = COMPARE_CODES)]
     Compare(CompareOptions),
-    /// Make report.html again from a results.json
+    /// Climb to 10,000 connections and on: what one more costs, how far each comes, what stops it
+    #[command(after_help = C10K_CODES)]
+    C10k(C10kOptions),
+    /// Make report.html, results.csv and the histogram logs again from a results.json
+    #[command(after_help = REPORT_EXAMPLE)]
     Report(ReportOptions),
+    /// Compare two runs, figure by figure, and say what differs around them
+    #[command(after_help = DIFF_EXAMPLE)]
+    Diff(DiffOptions),
     /// Answer every request with a canned answer: what the generator is calibrated against
     Floor(FloorOptions),
+    /// Print what makes a shell complete loadtest's options
+    #[command(after_help = COMPLETIONS_EXAMPLE)]
+    Completions(CompletionsOptions),
     /// One cell of a comparison, in a process of its own
     #[command(hide = true)]
     Cell(CellOptions),
-}
-
-/// `loadtest run`
-#[derive(Debug, Args)]
-pub(crate) struct RunOptions {
-    /// What to ask for, such as `http://127.0.0.1:8080/echo`
-    #[arg(value_parser = http_url)]
-    pub(crate) url: Url,
-    /// How many connections, each asking again as soon as it is answered
-    #[arg(short, long, default_value = "64", value_parser = at_least_one)]
-    pub(crate) connections: usize,
-    /// How long to measure
-    #[arg(short, long, default_value = "10s", value_parser = duration)]
-    pub(crate) duration: Duration,
-    /// How long to run before that without measuring
-    #[arg(long, default_value = "500ms", value_parser = duration_or_none)]
-    pub(crate) warm_up: Duration,
-    /// How long all connections together may take to be made
-    #[arg(long, default_value = "10s", value_parser = duration)]
-    pub(crate) connect_timeout: Duration,
-    /// How long one request may take
-    #[arg(long, default_value = "10s", value_parser = duration)]
-    pub(crate) timeout: Duration,
-    /// POST the content of this file instead of a plain GET
-    #[arg(long, value_name = "FILE")]
-    pub(crate) body: Option<PathBuf>,
-    /// The answer must be the bytes that were sent
-    #[arg(long)]
-    pub(crate) echo: bool,
-    /// Leave the figures here as JSON
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-}
-
-/// `loadtest compare`
-#[derive(Debug, Args)]
-pub(crate) struct CompareOptions {
-    /// Which backends [also: floor]
-    #[arg(long, value_delimiter = ',', default_value = "threads,mio,may,actix,tokio,tokio/http1")]
-    pub(crate) backends: Vec<Backend>,
-    /// Which requests [also: echo-16k, delay, anything, proxy, proxy-slow]
-    #[arg(long, value_delimiter = ',', default_value = "echo")]
-    pub(crate) scenarios: Vec<Scenario>,
-    /// How many connections
-    #[arg(long, value_delimiter = ',', default_value = "1,64,1024,10000",
-          value_parser = at_least_one)]
-    pub(crate) connections: Vec<usize>,
-    /// How long to measure each cell
-    #[arg(long, default_value = "3s", value_parser = duration)]
-    pub(crate) duration: Duration,
-    /// How long to run each cell before that without measuring
-    #[arg(long, default_value = "500ms", value_parser = duration_or_none)]
-    pub(crate) warm_up: Duration,
-    /// How often to measure each cell; six rounds or more are ranked
-    #[arg(long, default_value = "1", value_parser = at_least_one)]
-    pub(crate) rounds: usize,
-    /// The order of the cells; another one every time if not given
-    #[arg(long)]
-    pub(crate) seed: Option<u64>,
-    /// Where to leave results.json and report.html [default: results/ and the time in UTC]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    /// Replace what another comparison left in the folder that --out names
-    #[arg(long, requires = "out")]
-    pub(crate) force: bool,
+    /// One of several processes that make a load
+    #[command(hide = true)]
+    Generator,
 }
 
 /// `loadtest report`
 #[derive(Debug, Args)]
 pub(crate) struct ReportOptions {
-    /// The results.json of a comparison
+    /// The results.json of a comparison, or the folder that it is in
     pub(crate) file: PathBuf,
+}
+
+/// `loadtest diff`
+#[derive(Debug, Args)]
+pub(crate) struct DiffOptions {
+    /// The results.json of the earlier run, or the folder that it is in
+    pub(crate) before: PathBuf,
+    /// That of the later run
+    pub(crate) after: PathBuf,
+}
+
+/// `loadtest completions`
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsOptions {
+    /// Which shell
+    shell: Shell,
 }
 
 /// `loadtest floor`
@@ -165,6 +154,11 @@ impl Unusable {
     pub(crate) fn path(option: &'static str, path: &Path, reason: impl Display) -> Self {
         Self { option, value: path.display().to_string(), reason: reason.to_string() }
     }
+
+    /// The option says one thing, and this says another.
+    pub(crate) fn beside(option: &'static str, other: &str, reason: &str) -> Self {
+        Self { option, value: format!("and {other}"), reason: reason.to_owned() }
+    }
 }
 
 /// The command, or the exit code of a line that was not understood.
@@ -180,6 +174,14 @@ pub(crate) fn parse() -> Result<Command, ExitCode> {
     })
 }
 
+/// `loadtest completions`: for the shell to read.
+pub(crate) fn completions(options: &CompletionsOptions) -> io::Result<()> {
+    let mut command = Options::command();
+    let (name, mut text) = (command.get_name().to_owned(), Vec::new());
+    clap_complete::generate(options.shell, &mut command, name, &mut text);
+    io::stdout().write_all(&text)
+}
+
 /// What clap says, without the usage, in one line.
 fn one_line(message: &str) -> String {
     let said = message.split("\n\nUsage:").next().unwrap_or(message);
@@ -187,7 +189,8 @@ fn one_line(message: &str) -> String {
     said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn http_url(text: &str) -> Result<Url, String> {
+/// An `http:` URL.
+pub(crate) fn http_url(text: &str) -> Result<Url, String> {
     let example = "such as http://127.0.0.1:8080/echo";
     let url = Url::parse(text).map_err(|error| format!("{error}; write a whole URL, {example}"))?;
     match url.scheme() {
@@ -220,8 +223,6 @@ pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -13,12 +13,14 @@ fn every_cell_of_every_round_is_recorded_with_the_documented_keys() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().to_str().expect("UTF-8");
     let cells = ["--backends", "floor", "--connections", "1,8", "--rounds", "2", "--seed", "7"];
-    let output = loadtest(&[&["compare", "--out", out][..], &SHORT, &cells].concat());
+    // Long enough for an answer on a machine that is busy with other tests.
+    let time = ["--duration", "1s"];
+    let output = loadtest(&[&["compare", "--out", out][..], &time, &cells].concat());
     assert!(output.status.success(), "{}", stderr(&output));
 
     let results = results(folder.path());
-    assert_eq!(results["schema"], 1);
-    assert_eq!(results["seed"], 7);
+    assert_eq!(results["schema"], 2);
+    assert_eq!(results["experiment"]["seed"], 7);
     let cells = results["cells"].as_array().expect("cells");
     let mut measured: Vec<_> =
         cells.iter().map(|cell| (cell["round"].as_u64(), cell["connections"].as_u64())).collect();
@@ -30,30 +32,43 @@ fn every_cell_of_every_round_is_recorded_with_the_documented_keys() {
             keys(cell),
             [
                 "backend",
+                "bystanders_us",
                 "client_bound",
                 "connected",
                 "connections",
-                "context_switches_per_request",
                 "errors",
                 "established",
-                "fresh_pss_kib",
+                "forced_switches_per_request",
+                "fresh_kernel_kib",
+                "fresh_memory_kib",
                 "generator_utilisation",
-                "held_pss_kib",
+                "held_kernel_kib",
+                "held_memory_kib",
+                "histogram",
+                "kernel_kib_per_connection",
+                "lateness_us",
                 "limit",
-                "mode",
-                "pss_kib_per_connection",
+                "memory_is",
+                "memory_kib_per_connection",
+                "open_files",
                 "ramp_seconds",
                 "requests",
                 "requests_per_second",
+                "response_time_us",
+                "role",
                 "round",
                 "scenario",
                 "server_cpu_us_per_request",
                 "server_utilisation",
                 "service_time_us",
+                "shape",
                 "threads",
-                "upstream_utilisation"
+                "timeline",
+                "upstream_utilisation",
+                "voluntary_switches_per_request",
             ]
         );
+        assert_eq!(keys(&cell["held_kernel_kib"]), ["page_tables", "slab", "stacks"]);
         assert_eq!(keys(&cell["service_time_us"]), ["max", "p50", "p90", "p99", "p999"]);
         assert!(cell["requests_per_second"].as_f64() > Some(0.0), "{cell}");
         assert!(cell["server_cpu_us_per_request"].as_f64() > Some(0.0), "{cell}");
@@ -64,7 +79,7 @@ fn every_cell_of_every_round_is_recorded_with_the_documented_keys() {
 }
 
 #[test]
-fn the_report_needs_nothing_but_itself() {
+fn the_report_is_made_again_as_it_was() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().to_str().expect("UTF-8");
     let cells = ["--backends", "floor", "--connections", "4"];
@@ -73,10 +88,7 @@ fn the_report_needs_nothing_but_itself() {
 
     let page = folder.path().join("report.html");
     let first = fs::read_to_string(&page).expect("report.html");
-    for outside in ["<script", "<link", "src=", "href=", "@import", "url(", "http"] {
-        assert!(!first.contains(outside), "the page refers to {outside}");
-    }
-    for within in ["prefers-color-scheme", "<svg", "floor", "nothing is ranked", "--seed "] {
+    for within in ["<svg", "floor", "Nothing is ranked", "--seed "] {
         assert!(first.contains(within), "the page lacks {within}");
     }
 
@@ -150,7 +162,7 @@ fn latest_leads_to_the_last_comparison() {
     assert!(output.status.success(), "{}", stderr(&output));
     let latest = folder.path().join("results/latest");
     assert!(latest.is_symlink());
-    assert_eq!(results(&latest)["schema"], 1);
+    assert_eq!(results(&latest)["schema"], 2);
     assert!(latest.join("report.html").is_file());
 }
 
@@ -211,13 +223,13 @@ fn a_comparison_says_beforehand_how_long_it_takes_and_a_dash_afterwards_what_it_
 #[test]
 fn a_file_that_is_no_result_is_refused_in_one_line() {
     let folder = tempfile::tempdir().expect("a folder");
-    for (name, text) in [("no.json", "{"), ("other.json", "{\"schema\": 2}")] {
+    for (name, text) in [("no.json", "{"), ("other.json", "{\"schema\": 1}")] {
         let path = folder.path().join(name);
         fs::write(&path, text).expect("a file");
         let output = loadtest(&["report", path.to_str().expect("UTF-8")]);
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
-        assert!(said.contains(name) && said.contains("schema 1"), "{said}");
+        assert!(said.contains(name) && said.contains("schema 2"), "{said}");
     }
 }

@@ -37,7 +37,8 @@ fn run_into(figures: &Path, address: SocketAddr, more: &[&str]) -> Output {
 fn errors(wrong: std::ops::Range<u64>, reaction: fn() -> Reaction, more: &[&str]) -> Value {
     let address =
         double(move |number| if wrong.contains(&number) { reaction() } else { Reaction::Echo });
-    let (output, figures) = run(address, more);
+    let more = [&["--duration", "1s"], more].concat();
+    let (output, figures) = run(address, &more);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(figures["requests"].as_u64() > Some(0), "it goes on after errors: {figures}");
     figures["errors"].clone()
@@ -55,6 +56,9 @@ fn right_answers_are_counted_and_nothing_else() {
     assert_eq!(
         keys(&figures),
         [
+            "broken_thresholds",
+            "bystanders_histogram",
+            "bystanders_us",
             "bytes_read",
             "client_bound",
             "connected",
@@ -62,15 +66,21 @@ fn right_answers_are_counted_and_nothing_else() {
             "errors",
             "established",
             "generator_utilisation",
+            "histogram",
             "interrupted",
+            "lateness_us",
             "lost",
-            "mode",
+            "queued",
             "ramp_seconds",
             "requests",
             "requests_per_second",
             "requests_since_start",
+            "response_time_us",
+            "scenario",
             "schema",
             "service_time_us",
+            "shape",
+            "timeline",
             "url",
             "window_seconds"
         ]

@@ -83,6 +83,25 @@ impl Environment {
     }
 }
 
+impl Environment {
+    /// What is different here, if that makes figures from both impossible to compare.
+    pub(crate) fn difference(&self, here: &Self) -> Option<String> {
+        let cores = |of: &Self| format!("{:?} and {:?}", of.generator_cores, of.server_cores);
+        // Where there is none, or git is busy, nothing is known of it.
+        let commits = self.commit.clone().zip(here.commit.clone());
+        let (commit_then, commit_now) = commits.unwrap_or_default();
+        let facts = [
+            ("processor", self.processor.clone(), here.processor.clone()),
+            ("kernel", self.kernel.clone(), here.kernel.clone()),
+            ("cores", cores(self), cores(here)),
+            ("version", self.version.clone(), here.version.clone()),
+            ("commit", commit_then, commit_now),
+        ];
+        let (what, was, is) = facts.into_iter().find(|(_, was, is)| was != is)?;
+        Some(format!("{what} {was} then, {is} now"))
+    }
+}
+
 fn limits() -> BTreeMap<String, String> {
     let files = getrlimit(Resource::Nofile).current;
     let files = files.map_or_else(|| "unlimited".to_owned(), |files| files.to_string());
@@ -104,4 +123,23 @@ fn commit() -> Option<String> {
         .ok()?;
     let text = String::from_utf8_lossy(&described.stdout).trim().to_owned();
     (described.status.success() && !text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_two_places_different_is_named() {
+        let here = Environment { kernel: "6.1".to_owned(), ..Environment::default() };
+        assert_eq!(here.difference(&here.clone()), None);
+        let later = Environment { time: "later".to_owned(), ..here.clone() };
+        assert_eq!(here.difference(&later), None, "time passes");
+        let unknown = Environment { commit: None, ..here.clone() };
+        let known = |commit: &str| Environment { commit: Some(commit.to_owned()), ..here.clone() };
+        assert_eq!(known("a").difference(&unknown), None);
+        assert_eq!(known("a").difference(&known("b")).as_deref(), Some("commit a then, b now"));
+        let there = Environment { kernel: "6.2".to_owned(), ..here.clone() };
+        assert_eq!(here.difference(&there).as_deref(), Some("kernel 6.1 then, 6.2 now"));
+    }
 }

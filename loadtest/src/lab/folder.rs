@@ -7,7 +7,9 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 
-use crate::options::{CompareOptions, Unusable};
+use super::journal;
+use super::options::Place;
+use crate::options::Unusable;
 use crate::report;
 
 /// Where comparisons go that are not told where.
@@ -18,12 +20,12 @@ const RESULTS: &str = "results";
 /// # Errors
 /// [`Unusable`], if it can't be made or written in, or if it holds another comparison's files and
 /// these are not to be replaced.
-pub(super) fn prepare(options: &CompareOptions) -> anyhow::Result<PathBuf> {
-    let Some(out) = &options.out else { return dated() };
+pub(super) fn prepare(place: &Place) -> anyhow::Result<PathBuf> {
+    let Some(out) = &place.out else { return dated() };
     let unusable = |reason| Unusable::path("--out", out, reason);
     fs::create_dir_all(out).map_err(|error| unusable(error.to_string()))?;
-    for file in [report::JSON_FILE, report::HTML_FILE] {
-        if !options.force && out.join(file).exists() {
+    for file in [report::JSON_FILE, report::HTML_FILE, journal::FILE] {
+        if !place.force && out.join(file).exists() {
             let held = format!("it holds the {file} of another comparison");
             Err(unusable(format!("{held}; name another folder, or replace it with --force")))?;
         }

@@ -1,159 +1,333 @@
-//! What is compared, and in which order.
+//! What is measured, and in which order.
 
+use std::collections::BTreeSet;
+use std::fmt::{self, Display};
 use std::str::FromStr;
+use std::sync::Arc;
 
-use crate::load::Scenario;
+use super::Experiment;
+use super::contender::{Backend, Contender};
+use crate::load::{Scenario, Shape};
+use crate::report::json::Role;
 
-/// A server program with the arguments that make it one row of the comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Backend {
-    /// OS threads.
-    Threads,
-    /// Readiness callbacks.
-    Mio,
-    /// Stackful coroutines.
-    May,
-    /// Actors.
-    Actix,
-    /// async/await, HTTP by `hyper`.
-    Tokio,
-    /// The same model with the codec that the other four use.
-    TokioHttp1,
-    /// No server at all: the canned answer of `loadtest floor`.
-    Floor,
+/// Whole percents.
+const WHOLE: f64 = 100.0;
+
+/// An experiment whose names are known: ready to be measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) experiment: Experiment,
+    contenders: Vec<Arc<Contender>>,
+    scenarios: Vec<Scenario>,
+    manners: Vec<Manner>,
 }
 
-impl Backend {
-    /// Every backend, in the order of the reports.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Threads,
-        Self::Mio,
-        Self::May,
-        Self::Actix,
-        Self::Tokio,
-        Self::TokioHttp1,
-        Self::Floor,
-    ];
-
-    /// The name on the command line and in every report.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Threads => "threads",
-            Self::Mio => "mio",
-            Self::May => "may",
-            Self::Actix => "actix",
-            Self::Tokio => "tokio",
-            Self::TokioHttp1 => "tokio/http1",
-            Self::Floor => "floor",
-        }
-    }
-
-    /// Whether it has a right answer to that. The floor's canned one suits `echo` only.
-    pub(crate) fn answers(self, scenario: Scenario) -> bool {
-        self != Self::Floor || scenario == Scenario::Echo
-    }
-
-    /// The program, which stands beside this one, and its arguments but for `--listen`.
-    pub(crate) fn program(self) -> (&'static str, &'static [&'static str]) {
-        match self {
-            Self::Threads => ("server-threads", &[]),
-            Self::Mio => ("server-mio", &[]),
-            Self::May => ("server-may", &[]),
-            Self::Actix => ("server-actix", &[]),
-            Self::Tokio => ("server-tokio", &[]),
-            Self::TokioHttp1 => ("server-tokio", &["--codec", "http1"]),
-            Self::Floor => ("loadtest", &["floor"]),
-        }
-    }
+/// A value of the experiment that means nothing.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {reason}")]
+pub(crate) struct Meaningless {
+    key: &'static str,
+    reason: String,
 }
 
-impl FromStr for Backend {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|backend| backend.name() == name).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            format!("there is no backend {name:?}; the backends are {names}")
-        })
-    }
-}
-
-/// One backend, one scenario, one number of connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One contender, one scenario, one number of connections, one manner of asking.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Cell {
-    pub(crate) backend: Backend,
+    pub(crate) contender: Arc<Contender>,
     pub(crate) scenario: Scenario,
     pub(crate) connections: usize,
+    pub(crate) manner: Manner,
 }
 
-/// The cells of all rounds in the order in which they are measured, each with its round, from 1.
-///
-/// Every round measures every cell once, in an order of its own: what changes in the machine
-/// over time then falls on all backends alike.
-pub(crate) fn order(
-    backends: &[Backend],
-    scenarios: &[Scenario],
-    connections: &[usize],
-    rounds: usize,
-    seed: u64,
-) -> Vec<(usize, Cell)> {
-    let mut cells = Vec::new();
-    for &scenario in scenarios {
-        for &connections in connections {
-            let answering = backends.iter().filter(|backend| backend.answers(scenario));
-            cells.extend(answering.map(|&backend| Cell { backend, scenario, connections }));
+/// A cell in a round, from 1.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Planned {
+    pub(crate) round: usize,
+    pub(crate) cell: Cell,
+}
+
+/// A shape, or an open loop whose rate is only known when the closed loop has been measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// This shape.
+    Fixed(Shape),
+    /// An open loop at this many percent of what the slowest makes in a closed one: a rate that
+    /// all can serve.
+    Share(u8),
+}
+
+impl Plan {
+    /// Makes sense of the experiment's names.
+    pub(crate) fn new(experiment: Experiment) -> Result<Self, Meaningless> {
+        let scenarios = parse("scenarios", &experiment.scenarios)?;
+        let manners: Vec<Manner> = parse("shapes", &experiment.shapes)?;
+        let closed = Manner::Fixed(Shape::Closed);
+        let share = manners.iter().find(|manner| matches!(manner, Manner::Share(_)));
+        if let Some(share) = share.filter(|_| !manners.contains(&closed)) {
+            let reason = format!(
+                "{:?} needs \"closed\" beside it: its rate comes from what the slowest makes there",
+                share.to_string()
+            );
+            return Err(Meaningless { key: "shapes", reason });
+        }
+        once("connections", &experiment.connections)?;
+        let contenders = contenders(&experiment)?;
+        Ok(Self { experiment, contenders, scenarios, manners })
+    }
+
+    /// The cells of all rounds in the order in which they are measured.
+    ///
+    /// Every round measures every cell once, in an order of its own: what changes in the machine
+    /// over time then falls on all alike. Two things come before the order by chance: in the first
+    /// round the closed loops that a rate comes from, and on a ladder the lower rungs.
+    pub(crate) fn order(&self) -> Vec<Planned> {
+        let mut cells = self.cells();
+        let mut random = fastrand::Rng::with_seed(self.experiment.seed);
+        let mut order = Vec::with_capacity(self.experiment.rounds * cells.len());
+        for round in 1..=self.experiment.rounds {
+            random.shuffle(&mut cells);
+            let mut of_round = cells.clone();
+            if round == 1 {
+                of_round.sort_by_key(|cell| matches!(cell.manner, Manner::Share(_)));
+            }
+            if self.experiment.ladder {
+                of_round.sort_by_key(|cell| cell.connections);
+            }
+            order.extend(of_round.into_iter().map(|cell| Planned { round, cell }));
+        }
+        order
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for &scenario in &self.scenarios {
+            for &connections in &self.experiment.connections {
+                for &manner in &self.manners {
+                    let answering =
+                        self.contenders.iter().filter(|contender| contender.answers(scenario));
+                    cells.extend(answering.map(|contender| {
+                        let contender = Arc::clone(contender);
+                        Cell { contender, scenario, connections, manner }
+                    }));
+                }
+            }
+        }
+        cells.extend(self.calibration());
+        cells
+    }
+
+    /// The floor answers `echo`: where nobody is asked that, its closed loop still says what the
+    /// generator can do.
+    fn calibration(&self) -> Vec<Cell> {
+        if !self.experiment.calibrate || self.scenarios.contains(&Scenario::Echo) {
+            return Vec::new();
+        }
+        let floor = Arc::new(Contender::of(Backend::Floor));
+        let cell = |&connections: &usize| Cell {
+            contender: Arc::clone(&floor),
+            scenario: Scenario::Echo,
+            connections,
+            manner: Manner::Fixed(Shape::Closed),
+        };
+        self.experiment.connections.iter().map(cell).collect()
+    }
+}
+
+fn contenders(experiment: &Experiment) -> Result<Vec<Arc<Contender>>, Meaningless> {
+    let backends: Vec<Backend> = parse("backends", &experiment.backends)?;
+    let mut contenders: Vec<Contender> = backends.into_iter().map(Contender::of).collect();
+    contenders.extend(experiment.peers.iter().cloned().map(Contender::from));
+    contenders.extend(experiment.targets.iter().cloned().map(Contender::from));
+    once("backends, peers and targets", contenders.iter().map(|contender| &contender.name))?;
+    if let Some(name) = &experiment.null {
+        let rivals = || contenders.iter().filter(|contender| contender.role == Role::Compared);
+        let Some(original) = rivals().find(|contender| contender.name == *name) else {
+            let names: Vec<&str> = rivals().map(|contender| contender.name.as_str()).collect();
+            let reason = format!("{name:?} is no row; expected one of {}", names.join(", "));
+            return Err(Meaningless { key: "null", reason });
+        };
+        contenders.push(original.twin());
+    }
+    let floor = Contender::of(Backend::Floor);
+    if experiment.calibrate && !contenders.contains(&floor) {
+        contenders.push(floor);
+    }
+    if contenders.is_empty() {
+        let reason = "there is nobody to measure; name one at least".to_owned();
+        return Err(Meaningless { key: "backends", reason });
+    }
+    Ok(contenders.into_iter().map(Arc::new).collect())
+}
+
+/// All values of a key, each of which may be there once.
+fn parse<T: FromStr<Err = String>>(
+    key: &'static str,
+    values: &[String],
+) -> Result<Vec<T>, Meaningless> {
+    once(key, values)?;
+    let parsed: Result<Vec<T>, String> = values.iter().map(|value| value.parse()).collect();
+    parsed.map_err(|reason| Meaningless { key, reason })
+}
+
+fn once<T: Ord + Display>(
+    key: &'static str,
+    values: impl IntoIterator<Item = T>,
+) -> Result<(), Meaningless> {
+    let mut seen = BTreeSet::new();
+    for value in values {
+        if seen.contains(&value) {
+            let reason = format!("{value} is there twice; give each once");
+            return Err(Meaningless { key, reason });
+        }
+        seen.insert(value);
+    }
+    Ok(())
+}
+
+impl Manner {
+    /// The shape, if the slowest makes so many requests a second in a closed loop.
+    pub(crate) fn shape(self, slowest: Option<f64>) -> Option<Shape> {
+        match self {
+            Self::Fixed(shape) => Some(shape),
+            Self::Share(percent) => {
+                let rate = two_digits(slowest? * f64::from(percent) / WHOLE);
+                format!("open {rate}/s").parse().ok()
+            }
         }
     }
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut plan = Vec::with_capacity(rounds * cells.len());
-    for round in 1..=rounds {
-        random.shuffle(&mut cells);
-        plan.extend(cells.iter().map(|&cell| (round, cell)));
+}
+
+/// Rounded down to two digits, and never nothing: a rate is read by people.
+fn two_digits(value: f64) -> u64 {
+    // A rate is far below what a u64 holds, and its fraction is not wanted.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let whole = value.clamp(1.0, 1e15) as u64;
+    let step = 10_u64.pow(whole.ilog10().saturating_sub(1));
+    whole / step * step
+}
+
+impl Display for Manner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(shape) => write!(formatter, "{shape}"),
+            Self::Share(percent) => write!(formatter, "open {percent}%"),
+        }
     }
-    plan
+}
+
+impl FromStr for Manner {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let percent =
+            text.trim().strip_prefix("open").and_then(|rest| rest.trim().strip_suffix('%'));
+        match percent {
+            None => text.parse().map(Self::Fixed).map_err(|reason: String| {
+                format!("{reason}; or open 50%, which is half of what the slowest makes in closed")
+            }),
+            Some(percent) => match percent.trim().parse() {
+                Ok(percent @ 1..=100) => Ok(Self::Share(percent)),
+                _ => Err(format!("{text:?}: expected a whole number of percent from 1 to 100")),
+            },
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn plan(seed: u64) -> Vec<(usize, Cell)> {
-        order(&Backend::ALL, &Scenario::ALL, &[1, 64], 3, seed)
+    fn experiment() -> Experiment {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Experiment {
+            backends: names(&["threads", "mio", "tokio"]),
+            scenarios: names(&["echo", "delay"]),
+            connections: vec![1, 64],
+            shapes: names(&["open 50%", "closed"]),
+            rounds: 3,
+            seed: 7,
+            null: Some("mio".to_owned()),
+            calibrate: true,
+            ..Experiment::default()
+        }
     }
 
-    #[test]
-    fn names_are_read_back_and_others_refused() {
-        for backend in Backend::ALL {
-            assert_eq!(backend.name().parse(), Ok(backend));
-        }
-        assert_eq!(
-            "nginx".parse::<Backend>(),
-            Err("there is no backend \"nginx\"; the backends are \
-                 threads, mio, may, actix, tokio, tokio/http1, floor"
-                .to_owned())
-        );
+    fn order(experiment: Experiment) -> Vec<Planned> {
+        Plan::new(experiment).expect("a plan").order()
     }
 
     #[test]
     fn every_round_measures_every_cell_once() {
-        let plan = plan(7);
-        // Six backends in six scenarios, the floor in one, at two numbers of connections.
-        assert_eq!(plan.len(), 3 * (6 * 6 + 1) * 2);
-        for (index, (round, cell)) in plan.iter().enumerate() {
-            assert_eq!(*round, 1 + index / 74, "rounds follow one another");
-            let same = plan.iter().filter(|other| **other == (*round, *cell)).count();
-            assert_eq!(same, 1, "{cell:?} in round {round}");
+        let order = order(experiment());
+        // Three backends and a twin in two scenarios, the floor in one, at two numbers of
+        // connections, in two manners.
+        let in_a_round = (4 * 2 + 1) * 2 * 2;
+        assert_eq!(order.len(), 3 * in_a_round);
+        for (index, planned) in order.iter().enumerate() {
+            assert_eq!(planned.round, 1 + index / in_a_round, "rounds follow one another");
+            let same = order.iter().filter(|other| *other == planned).count();
+            assert_eq!(same, 1, "{planned:?}");
         }
     }
 
     #[test]
     fn the_seed_is_the_order() {
-        assert_eq!(plan(7), plan(7));
-        assert_ne!(plan(7), plan(8));
-        let rounds = plan(7);
+        let with = |seed| order(Experiment { seed, ..experiment() });
+        assert_eq!(with(7), with(7));
+        assert_ne!(with(7), with(8));
+        let rounds = with(7);
         let cells = |round: usize| -> Vec<Cell> {
-            rounds.iter().filter(|(of, _)| *of == round).map(|(_, cell)| *cell).collect()
+            let of = rounds.iter().filter(|planned| planned.round == round);
+            of.map(|planned| planned.cell.clone()).collect()
         };
-        assert_ne!(cells(1), cells(2), "each round has an order of its own");
+        assert_ne!(cells(2), cells(3), "each round has an order of its own");
+    }
+
+    #[test]
+    fn a_rate_comes_after_the_closed_loops_that_it_comes_from() {
+        let is_share = |planned: &Planned| matches!(planned.cell.manner, Manner::Share(_));
+        let order = order(experiment());
+        let first: Vec<bool> =
+            order.iter().filter(|planned| planned.round == 1).map(is_share).collect();
+        assert!(first.is_sorted() && first.contains(&true), "{first:?}");
+        let later: Vec<bool> =
+            order.iter().filter(|planned| planned.round == 2).map(is_share).collect();
+        assert!(!later.is_sorted(), "later rounds are shuffled: {later:?}");
+    }
+
+    #[test]
+    fn a_ladder_is_climbed() {
+        let order = order(Experiment { ladder: true, ..experiment() });
+        for round in 1..=3 {
+            let of_round = order.iter().filter(|planned| planned.round == round);
+            assert!(of_round.map(|planned| planned.cell.connections).is_sorted());
+        }
+    }
+
+    #[test]
+    fn the_floor_calibrates_even_where_nobody_is_asked_for_an_echo() {
+        let scenarios = vec!["delay".to_owned()];
+        let order = order(Experiment { scenarios, rounds: 1, ..experiment() });
+        let floor = |planned: &&Planned| planned.cell.contender.role == Role::Calibration;
+        let asked: BTreeSet<(usize, String)> = order
+            .iter()
+            .filter(floor)
+            .map(|planned| (planned.cell.connections, planned.cell.manner.to_string()))
+            .collect();
+        let closed = |connections| (connections, "closed".to_owned());
+        assert_eq!(asked, BTreeSet::from([closed(1), closed(64)]));
+    }
+
+    #[test]
+    fn one_rate_is_a_part_of_what_the_slowest_makes() {
+        let share: Manner = "open 50%".parse().expect("a manner");
+        assert_eq!(share.to_string(), "open 50%");
+        let at = |slowest| share.shape(Some(slowest)).expect("a shape").to_string();
+        assert_eq!(at(47_999.0), "open 23000/s");
+        assert_eq!(at(150.0), "open 75/s");
+        assert_eq!(at(0.5), "open 1/s");
+        assert_eq!(share.shape(None), None);
+        assert_eq!("churn".parse(), Ok(Manner::Fixed(Shape::Churn)));
+        assert!("open 0%".parse::<Manner>().expect_err("none").contains("1 to 100"));
     }
 }

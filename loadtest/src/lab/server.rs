@@ -1,24 +1,25 @@
 //! A server under test: started, found, told to end.
 
-use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tempfile::TempDir;
 
-/// How long a server may take to say where it listens.
+use super::peer::{self, Prepared};
+use super::startup::{Log, Startup};
+
+/// How long a server may take to say where it listens, or to answer there.
 const START_TIME_OUT: Duration = Duration::from_secs(20);
 /// How long it may take to end once told.
 const STOP_TIME_OUT: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(5);
-/// How many lines of its log are kept.
-const LAST_WORDS: usize = 5;
 
 /// A server that did not come up, or did not stay up.
 #[derive(Debug, thiserror::Error)]
@@ -32,65 +33,64 @@ pub(crate) enum ServerError {
     /// It neither listened nor ended.
     #[error("it did not say where it listens in time; it said: {0}")]
     Silent(String),
+    /// It runs, and nobody answers where it was told to listen.
+    #[error("it did not answer at {0} in time; it said: {1}")]
+    Deaf(SocketAddr, String),
 }
+
+/// Starts a command where the caller wants it to run.
+pub(crate) trait Spawn: FnOnce(&mut Command) -> io::Result<Child> {}
+impl<F: FnOnce(&mut Command) -> io::Result<Child>> Spawn for F {}
 
 /// A running server. Ended when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
     startup: Startup,
-    log: Log,
+    log: Arc<Mutex<Log>>,
     reader: Option<JoinHandle<()>>,
+    /// A peer leads a group of its own, and has a folder.
+    peer: Option<TempDir>,
 }
-
-/// What a server says when it is ready.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Startup {
-    /// Where it listens.
-    pub(crate) address: SocketAddr,
-    /// How many connections it will serve at once.
-    pub(crate) max_connections: Option<usize>,
-    /// The limit that this number comes from.
-    pub(crate) bounded_by: Option<String>,
-    /// The whole line, for the record.
-    pub(crate) line: String,
-}
-
-/// The last lines of a server's log.
-type Log = Arc<Mutex<VecDeque<String>>>;
 
 impl Server {
-    /// Starts the program on a port from the kernel, and waits until it listens. Where it runs is
-    /// for `spawn` to say.
-    pub(crate) fn start(
-        program: &Path,
-        arguments: &[String],
-        spawn: impl FnOnce(&mut Command) -> io::Result<Child>,
-    ) -> Result<Self, ServerError> {
-        let failed = |source| ServerError::Start { program: program.display().to_string(), source };
-        let mut command = Command::new(program);
-        command.args(arguments).args(["--listen", "127.0.0.1:0"]);
+    /// Starts one of ours on a port from the kernel, and waits until it says that it listens.
+    pub(crate) fn start(mut command: Command, spawn: impl Spawn) -> Result<Self, ServerError> {
+        command.args(["--listen", "127.0.0.1:0"]);
         // Whatever the caller's own taste in logs, the start-up line must be there.
         command.env("RUST_LOG", "info");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = spawn(&mut command).map_err(failed)?;
-
-        let log = Log::default();
-        let (found, startup) = mpsc::channel();
-        let reader = child.stderr.take().map(|stderr| {
-            let log = Arc::clone(&log);
-            thread::spawn(move || read_log(stderr, &log, &found))
-        });
-        match wait_for(&startup) {
-            Ok(startup) => Ok(Self { child, startup, log, reader }),
-            Err(error) => {
-                // It has ended, or it never will.
-                let _ = child.kill();
-                let _ = child.wait();
-                let _ = reader.map(JoinHandle::join);
-                Err(error(last_words(&log)))
-            }
+        let mut beginning = Beginning::of(command, spawn)?;
+        match wait_for(&beginning.found) {
+            Ok(startup) => Ok(beginning.server(startup, None)),
+            Err(error) => Err(error(beginning.give_up())),
         }
+    }
+
+    /// Starts somebody else's on a port that was free, and waits until it answers there.
+    pub(crate) fn start_peer(prepared: Prepared, spawn: impl Spawn) -> Result<Self, ServerError> {
+        use std::os::unix::process::CommandExt;
+        let Prepared { mut command, address, folder } = prepared;
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let line = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        // What it starts stays in its group, so that all of it can be told to end.
+        command.process_group(0);
+        let mut beginning = Beginning::of(command, spawn)?;
+        let deadline = Instant::now() + START_TIME_OUT;
+        while !peer::answers(address) {
+            if beginning.has_ended() {
+                return Err(ServerError::Ended(beginning.give_up()));
+            }
+            if Instant::now() > deadline {
+                return Err(ServerError::Deaf(address, beginning.give_up()));
+            }
+            thread::sleep(POLL);
+        }
+        if beginning.has_ended() {
+            // Somebody else answers there.
+            return Err(ServerError::Ended(beginning.give_up()));
+        }
+        let startup = Startup { address, max_connections: None, bounded_by: None, line };
+        Ok(beginning.server(startup, Some(folder)))
     }
 
     /// What it said when it was ready.
@@ -98,24 +98,28 @@ impl Server {
         &self.startup
     }
 
-    /// Its process id.
+    /// The process id of the first of its processes.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
+    /// What its log has told so far.
+    pub(crate) fn log(&self) -> Log {
+        lock(&self.log).clone()
+    }
+
     /// If it has ended by itself: how, and its last words.
-    pub(crate) fn obituary(&mut self) -> Option<String> {
+    pub(crate) fn obituary(&mut self) -> Option<Obituary> {
         let status = self.child.try_wait().ok()??;
         // With the process gone its log has an end, so the reader comes to it.
-        let _ = self.reader.take().map(JoinHandle::join);
-        Some(format!("it ended in the middle ({status}), saying: {}", last_words(&self.log)))
+        if self.peer.is_none() {
+            let _ = self.reader.take().map(JoinHandle::join);
+        }
+        Some(Obituary { status, last_words: lock(&self.log).last_words() })
     }
 
     fn stop(&mut self) {
-        let asked = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
-        if let Some(pid) = asked {
-            let _ = kill_process(pid, Signal::TERM);
-        }
+        self.signal(Signal::TERM);
         let deadline = Instant::now() + STOP_TIME_OUT;
         while Instant::now() < deadline {
             match self.child.try_wait() {
@@ -123,8 +127,16 @@ impl Server {
                 Ok(Some(_)) | Err(_) => return,
             }
         }
-        let _ = self.child.kill();
+        self.signal(Signal::KILL);
         let _ = self.child.wait();
+    }
+
+    fn signal(&self, signal: Signal) {
+        let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) else { return };
+        let _ = match self.peer {
+            Some(_) => kill_process_group(pid, signal),
+            None => kill_process(pid, signal),
+        };
     }
 }
 
@@ -134,7 +146,75 @@ impl Drop for Server {
         if matches!(self.child.try_wait(), Ok(None)) {
             self.stop();
         }
+        // A peer's children may hold the log open for longer than it lives.
+        if self.peer.is_none() {
+            let _ = self.reader.take().map(JoinHandle::join);
+        }
+    }
+}
+
+/// How a server ended that should not have.
+#[derive(Clone, Debug)]
+pub(crate) struct Obituary {
+    status: ExitStatus,
+    last_words: String,
+}
+
+impl Obituary {
+    /// Whether it was killed, as it is by the kernel when there is no memory left.
+    pub(crate) fn was_killed(&self) -> bool {
+        self.status.signal() == Some(Signal::KILL.as_raw())
+    }
+}
+
+impl std::fmt::Display for Obituary {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { status, last_words } = self;
+        write!(formatter, "it ended in the middle ({status}), saying: {last_words}")
+    }
+}
+
+/// A process that may become a server.
+struct Beginning {
+    child: Option<Child>,
+    log: Arc<Mutex<Log>>,
+    reader: Option<JoinHandle<()>>,
+    found: Receiver<Startup>,
+}
+
+impl Beginning {
+    fn of(mut command: Command, spawn: impl Spawn) -> Result<Self, ServerError> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let started = spawn(&mut command);
+        let mut child = started.map_err(|source| ServerError::Start { program, source })?;
+        let log = Arc::default();
+        let (finder, found) = mpsc::channel();
+        let reader = child.stderr.take().map(|stderr| {
+            let log = Arc::clone(&log);
+            thread::spawn(move || read_log(stderr, &log, &finder))
+        });
+        Ok(Self { child: Some(child), log, reader, found })
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Ends it, unless it has ended, and returns its last words.
+    fn give_up(&mut self) -> String {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
         let _ = self.reader.take().map(JoinHandle::join);
+        lock(&self.log).last_words()
+    }
+
+    fn server(self, startup: Startup, peer: Option<TempDir>) -> Server {
+        let Self { child, log, reader, .. } = self;
+        let child = child.expect("it is taken only when it is given up");
+        Server { child, startup, log, reader, peer }
     }
 }
 
@@ -145,49 +225,20 @@ fn wait_for(startup: &Receiver<Startup>) -> Result<Startup, fn(String) -> Server
     })
 }
 
-/// Reads the log to its end: the start-up line goes to `found`, the last lines are kept.
-fn read_log(stderr: ChildStderr, log: &Log, found: &Sender<Startup>) {
+/// Reads the log to its end: the start-up line goes to `found`, what matters is kept.
+fn read_log(stderr: ChildStderr, log: &Mutex<Log>, found: &Sender<Startup>) {
     for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line).into_owned();
         if let Some(startup) = Startup::read(&line) {
             // Nobody listens any more once the server has been found.
             let _ = found.send(startup);
         }
-        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-        if log.len() == LAST_WORDS {
-            log.pop_front();
-        }
-        log.push_back(line);
+        lock(log).push(line);
     }
 }
 
-fn last_words(log: &Log) -> String {
-    let log = log.lock().unwrap_or_else(PoisonError::into_inner);
-    if log.is_empty() {
-        return "nothing".to_owned();
-    }
-    log.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" / ")
-}
-
-impl Startup {
-    /// The start-up line says `address=`; any other line is none.
-    fn read(line: &str) -> Option<Self> {
-        Some(Self {
-            address: field(line, "address")?.parse().ok()?,
-            max_connections: field(line, "max_connections").and_then(|text| text.parse().ok()),
-            bounded_by: field(line, "bounded_by").map(str::to_owned),
-            line: line.trim().to_owned(),
-        })
-    }
-}
-
-/// The value of `name=value` or `name="a value"` in a line of the log.
-fn field<'l>(line: &'l str, name: &str) -> Option<&'l str> {
-    let (_, value) = line.split_once(&format!(" {name}="))?;
-    match value.strip_prefix('"') {
-        Some(quoted) => quoted.split('"').next(),
-        None => value.split_whitespace().next(),
-    }
+fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -195,22 +246,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_start_up_line_is_understood() {
-        let line = "2026-01-01T00:00:00Z  INFO listening backend=threads version=0.1.0 \
-                    address=127.0.0.1:43121 workers=2 max_connections=19936 \
-                    bounded_by=\"RLIMIT_NOFILE of 20000\"";
-        let startup = Startup::read(line).expect("a start-up line");
-        assert_eq!(startup.address, SocketAddr::from(([127, 0, 0, 1], 43_121)));
-        assert_eq!(startup.max_connections, Some(19_936));
-        assert_eq!(startup.bounded_by.as_deref(), Some("RLIMIT_NOFILE of 20000"));
-        assert_eq!(Startup::read("WARN max_connections=5 is low"), None);
-    }
-
-    #[test]
     fn a_program_that_is_not_there_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
-        let program = folder.path().join("server-mio");
-        let error = Server::start(&program, &[], Command::spawn).expect_err("no program");
+        let command = Command::new(folder.path().join("server-mio"));
+        let error = Server::start(command, Command::spawn).expect_err("no program");
         assert!(error.to_string().contains("server-mio"), "{error}");
     }
 }

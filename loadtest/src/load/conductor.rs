@@ -1,155 +1,182 @@
-//! Leads all users of a test through its parts.
+//! Leads the users of one generator through the parts of a test.
 
-use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::future::Future;
 use std::time::Duration;
 
-use goose::is_killswitch_triggered;
+use goose::trigger_killswitch;
 use rustix::time::{ClockId, clock_gettime};
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use tracing::debug;
 
-use super::{Errors, Recorder, Shared};
-use crate::stats::Percentiles;
+use super::generator::Shared;
+use super::harvest::Harvest;
+use super::pacer::Plan;
+use super::{Part, Progress};
 
 /// How often an interrupt by the terminal is looked for, and an observer may glance.
 const GLANCE: Duration = Duration::from_millis(50);
+/// How often it is looked whether the last answer has come, or the start may be.
+const LOOK: Duration = Duration::from_millis(5);
+/// What requests are counted as that were due and never answered.
+const UNANSWERED: &str = "unanswered";
 
-/// How often the kernel is asked for its count.
-const ESTABLISHED_TRIES: usize = 5;
-
-/// The part of its core from which on the generator holds a test back.
-pub(crate) const CLIENT_BOUND: f64 = 0.9;
-
-/// The parts of a test that take time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// The users connect.
-    Ramp,
-    /// They ask, and nothing is timed.
-    WarmUp,
-    /// They ask, and every answer is timed.
-    Window,
-}
-
-/// Somebody who looks on: now and then, and at the moments that matter. No request is under way
-/// when the connections are held, and none is counted any more when the window has closed.
-pub(crate) trait Observer {
+/// Whom a conductor obeys: it says when to start, and is told of the moments that matter.
+pub(super) trait Lead {
     /// Called all the time, several times a second; it must cost next to nothing.
-    fn glance(&mut self, _part: Part, _figures: &Recorder) {}
-    /// Every user has been answered once and holds its connection.
-    fn held(&mut self) {}
+    fn glance(&mut self, part: Part, progress: &Progress);
+    /// So many users have been answered once and hold their connection. No request is under way.
+    fn held(&mut self, connected: usize);
+    /// When all start; `None` as long as that is not known.
+    fn starts_at(&mut self) -> Option<Instant>;
     /// The window opens.
-    fn window_opens(&mut self) {}
-    /// The window has closed.
-    fn window_closed(&mut self) {}
+    fn window_opens(&mut self);
+    /// The window has closed: no answer is counted any more, but those still due in an open loop.
+    fn window_closed(&mut self);
 }
 
-/// A test that nobody looks on at.
-impl Observer for () {}
-
-/// What a test found.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Summary {
-    /// Users that had been answered rightly when all started.
-    pub(crate) connected: usize,
-    /// Their connections that were open then, by the kernel's own count.
-    pub(crate) established: usize,
-    /// How long the users took to connect, in seconds.
-    pub(crate) ramp_seconds: f64,
-    /// The length of the window, in seconds.
-    pub(crate) window_seconds: f64,
-    /// Right answers in the window.
-    pub(crate) requests: u64,
-    /// Right answers since the start, warm-up included.
-    pub(crate) requests_since_start: u64,
-    /// Bytes of those answers, heads and bodies.
-    pub(crate) bytes_read: u64,
-    /// From a request's first byte out to its answer's last byte in, in microseconds.
-    pub(crate) service_time_us: Percentiles,
-    /// Errors by kind, over the whole test.
-    pub(crate) errors: Errors,
-    /// Users who had lost the server when the window closed: their last two tries or more got no
-    /// answer at all.
-    pub(crate) lost: usize,
-    /// The part of one core that the generator used in the window, 1 being all of it.
-    pub(crate) generator_utilisation: f64,
-    /// Whether an interrupt ended the test early.
-    pub(crate) interrupted: bool,
-}
-
-impl Summary {
-    /// Right answers a second.
-    pub(crate) fn requests_per_second(&self) -> f64 {
-        self.requests as f64 / self.window_seconds
-    }
-
-    /// Whether the generator itself was what held the test back.
-    pub(crate) fn client_bound(&self) -> bool {
-        self.generator_utilisation > CLIENT_BOUND
-    }
-}
-
-/// Runs beside the users; returns when the window has closed and all have been told to leave.
-pub(super) async fn conduct(shared: &Shared, observer: &mut dyn Observer) -> Summary {
-    let began = Instant::now();
-    let everyone = shared.all_connected.notified();
-    let everyone = tokio::time::timeout(shared.load.connect_time_out, everyone);
-    until(everyone, || observer.glance(Part::Ramp, &shared.recorder)).await;
-    let ramp_seconds = began.elapsed().as_secs_f64();
-    let connected = shared.recorder.count_connected();
-    let established = count_established(shared.load.exchange.address, connected);
-    observer.held();
-
-    shared.start.raise();
-    if connected > 0 {
-        let warm_up = tokio::time::sleep(shared.load.warm_up);
-        until(warm_up, || observer.glance(Part::WarmUp, &shared.recorder)).await;
-    }
-    shared.recorder.open_window();
-    observer.window_opens();
-    let (opened, own_cpu) = (Instant::now(), cpu_time());
-    if connected > 0 {
-        let window = tokio::time::sleep(shared.load.window);
-        until(window, || observer.glance(Part::Window, &shared.recorder)).await;
-    }
-    shared.recorder.close_window();
-    let window = opened.elapsed();
-    let own_cpu = cpu_time().saturating_sub(own_cpu);
-    observer.window_closed();
+/// Runs beside the users; returns when the test is over and all have been told to leave.
+pub(super) async fn conduct(shared: &Shared, lead: &mut dyn Lead) -> Harvest {
+    let ramp = if shared.led_by_goose() { Duration::ZERO } else { ramp(shared, lead).await };
+    let window = window(shared, lead).await;
+    drain(shared).await;
+    let interrupted = shared.is_interrupted();
+    debug!("it is over");
     shared.over.raise();
+    if shared.led_by_goose() {
+        // It might go on to start users who find that it is over.
+        trigger_killswitch("the time is over");
+    }
 
-    let (requests, bytes_read, service_time_us) = shared.recorder.window();
-    Summary {
+    let recorder = &shared.recorder;
+    let mut harvest = recorder.harvest();
+    if let Some(pacer) = &shared.pacer {
+        harvest.queued = pacer.count_queued();
+        let unanswered = pacer.give_up();
+        if unanswered > 0 {
+            harvest.errors.insert(UNANSWERED.to_owned(), unanswered);
+        }
+    }
+    let connected =
+        if shared.led_by_goose() { recorder.count_connected() } else { window.connected };
+    Harvest {
         connected,
-        established,
-        ramp_seconds,
-        window_seconds: window.as_secs_f64(),
-        requests,
-        requests_since_start: shared.recorder.answered_since_start(),
-        bytes_read,
-        service_time_us,
-        errors: shared.recorder.errors(),
-        lost: shared.recorder.count_lost(),
-        generator_utilisation: if connected > 0 {
-            own_cpu.as_secs_f64() / window.as_secs_f64()
-        } else {
-            0.0
-        },
-        interrupted: is_killswitch_triggered(),
+        ramp,
+        window: window.length,
+        utilisation: window.utilisation,
+        interrupted,
+        ..harvest
     }
 }
 
-/// Waits for `event`, or for an interrupt, which goose catches, and calls `glance` meanwhile.
-async fn until<T>(event: impl Future<Output = T>, mut glance: impl FnMut()) {
+/// Waits until all hold a connection or the time for it is over; how long that took.
+async fn ramp(shared: &Shared, lead: &mut dyn Lead) -> Duration {
+    let everyone = shared.all_connected.notified();
+    let everyone = tokio::time::timeout(shared.ramp_limit(), everyone);
+    until(shared, everyone, GLANCE, || lead.glance(Part::Ramp, &shared.recorder.progress())).await;
+    shared.began.elapsed()
+}
+
+/// What the window was.
+struct Window {
+    connected: usize,
+    length: Duration,
+    utilisation: f64,
+}
+
+/// Lets all start, and returns when the window has closed.
+async fn window(shared: &Shared, lead: &mut dyn Lead) -> Window {
+    let connected = shared.recorder.count_connected();
+    debug!(connected, "ramp is over");
+    lead.held(connected);
+    let begin = start(shared, lead).await;
+    let opens = begin + shared.load.warm_up;
+    let planned = Plan { begin, opens, closes: opens + shared.load.window };
+    if let Some(pacer) = &shared.pacer {
+        // What was due before the window closed belongs to it, whenever it is answered.
+        pacer.follow(planned);
+        shared.recorder.open_window(planned.opens);
+        shared.recorder.close_window(planned.closes);
+    }
+    tokio::time::sleep_until(begin).await;
+    debug!("all start");
+    shared.start.raise();
+    let mut glance = |part| lead.glance(part, &shared.recorder.progress());
+    let anybody = connected > 0 || shared.led_by_goose();
+    if anybody {
+        let warm_up = tokio::time::sleep_until(planned.opens);
+        until(shared, warm_up, GLANCE, || glance(Part::WarmUp)).await;
+    }
+    let opened = Instant::now();
+    if shared.pacer.is_none() {
+        shared.recorder.open_window(opened);
+    }
+    lead.window_opens();
+    let own_cpu = cpu_time();
+    let mut glance = |part| lead.glance(part, &shared.recorder.progress());
+    if shared.load.goose.ends() {
+        until(shared, shared.ended.raised(), GLANCE, || glance(Part::Window)).await;
+    } else if anybody {
+        let window = tokio::time::sleep_until(opened.max(planned.opens) + shared.load.window);
+        until(shared, window, GLANCE, || glance(Part::Window)).await;
+    }
+    let now = Instant::now();
+    let (own_cpu, length) = (cpu_time().saturating_sub(own_cpu), now - opened);
+    let utilisation = if anybody { own_cpu.div_duration_f64(length.max(LOOK)) } else { 0.0 };
+    let mut window = Window { connected, length, utilisation };
+    if let Some(pacer) = &shared.pacer {
+        let closes = now.min(planned.closes);
+        pacer.follow(Plan { closes, ..planned });
+        shared.recorder.close_window(closes);
+        window.length = closes.saturating_duration_since(planned.opens);
+    } else {
+        shared.recorder.close_window(now);
+    }
+    debug!("window has closed");
+    lead.window_closed();
+    window
+}
+
+/// Waits to be told when all start.
+async fn start(shared: &Shared, lead: &mut dyn Lead) -> Instant {
+    loop {
+        match lead.starts_at() {
+            Some(begin) => return begin,
+            None if shared.is_interrupted() => return Instant::now(),
+            None => tokio::time::sleep(LOOK).await,
+        }
+    }
+}
+
+/// Waits until what was due has been answered; not longer than a single request may take, and not
+/// when somebody wants the end.
+async fn drain(shared: &Shared) {
+    let Some(pacer) = &shared.pacer else { return };
+    let done = async {
+        while !pacer.is_done() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let done = tokio::time::timeout(shared.load.time_out, done);
+    until(shared, done, GLANCE, || {}).await;
+}
+
+/// Waits for `event`, or for an interrupt, or for goose to be at its end, and calls `glance`
+/// meanwhile.
+async fn until<T>(
+    shared: &Shared,
+    event: impl Future<Output = T>,
+    every: Duration,
+    mut glance: impl FnMut(),
+) {
     let interrupted = async {
-        while !is_killswitch_triggered() {
+        while !shared.is_interrupted() {
             glance();
-            tokio::time::sleep(GLANCE).await;
+            tokio::time::sleep(every).await;
         }
     };
     tokio::select! {
         _ = event => {}
+        () = shared.ended.raised() => {}
         () = interrupted => {}
     }
 }
@@ -157,26 +184,4 @@ async fn until<T>(event: impl Future<Output = T>, mut glance: impl FnMut()) {
 /// The user and system time of this process so far.
 fn cpu_time() -> Duration {
     clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
-}
-
-/// How many connections to `address` the kernel calls established. Its table is read piece by
-/// piece while other sockets come and go, so it may show one twice or not at all: the same
-/// socket counts once, and a count that differs from the `expected` one is taken again.
-fn count_established(address: SocketAddr, expected: usize) -> usize {
-    let mut count = 0;
-    for _ in 0..ESTABLISHED_TRIES {
-        let table = if address.is_ipv4() { procfs::net::tcp() } else { procfs::net::tcp6() };
-        let sockets: HashSet<SocketAddr> = table
-            .into_iter()
-            .flatten()
-            .filter(|entry| entry.remote_address == address)
-            .filter(|entry| entry.state == procfs::net::TcpState::Established)
-            .map(|entry| entry.local_address)
-            .collect();
-        count = sockets.len();
-        if count == expected {
-            break;
-        }
-    }
-    count
 }

@@ -2,61 +2,83 @@
 //!
 //! `goose` starts the users, runs their transactions and joins them at the end. What it does not
 //! do is the wire: every user owns one [`Connection`](crate::wire::Connection), and the figures
-//! are kept in one [`Recorder`], because `goose`'s own client and metrics cost several times what
-//! the servers under test do.
+//! are kept in one [`recorder`], because `goose`'s own client and metrics cost several times what
+//! the servers under test do. It can have figures of its own too, if it is asked to make something
+//! of them ([`GooseOptions`]).
 //!
-//! A test has four parts that never overlap, and the [`conductor`] leads through them:
+//! A test has five parts that never overlap, and the [`conductor`] leads through them:
 //!
 //! | part | what happens | counted |
 //! |---|---|---|
 //! | ramp | every user connects, is answered once and then holds its connection | errors |
-//! | warm-up | all users start together and ask as fast as they are answered | errors |
-//! | window | the same | errors, answers, service times |
+//! | warm-up | all users start together and ask, each as the [`Shape`] says | errors |
+//! | window | the same | errors, answers, times |
+//! | drain | only in an open loop: what was due in the window is still asked and answered | errors, answers, times |
 //! | end | every wait is cut short, every user leaves | – |
 //!
-//! Before all that one request alone is made ([`probe()`]): a load of wrong answers measures
-//! nothing. Users who get wrong ones later [back off](back_off).
+//! Before all that one request of each kind is made alone ([`probe()`]): a load of wrong answers
+//! measures nothing. Users who get wrong ones later [back off](back_off).
 //!
-//! The load is a *closed loop*: a user sends its next request when it has its answer, so the
-//! times are service times. A slow server slows its users down; that is not the response time
-//! that independent clients would see.
+//! In a *closed loop* a user sends its next request when it has its answer, so the times are
+//! service times. A slow server slows its users down; that is not the response time that
+//! independent clients would see. For that there is the *open loop*: a [`schedule`] that no answer
+//! delays, and a [`pacer`] that gives its requests to whoever is idle.
+//!
+//! One process is enough for most tests. Where it is not, several share one ([`crew`]).
 
+mod attack;
 mod back_off;
 mod conductor;
+mod crew;
+mod established;
+mod generator;
+mod goose_options;
+mod harvest;
+mod member;
+mod pacer;
 mod probe;
 mod recorder;
 mod scenario;
+mod schedule;
+mod script;
+mod shape;
+mod summary;
 mod user;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use goose::GooseAttack;
-use goose::client::GooseClientBuilder;
-use goose::config::GooseConfiguration;
-use goose::goose::Scenario as GooseScenario;
-use tokio::sync::{Notify, Semaphore};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
-pub(crate) use conductor::{CLIENT_BOUND, Observer, Part, Summary};
+pub(crate) use goose_options::{GooseOptions, Refused};
+pub(crate) use member::run as run_generator;
 pub(crate) use probe::probe;
-pub(crate) use recorder::{Errors, Recorder};
+pub(crate) use recorder::{Errors, Progress};
 pub(crate) use scenario::{Scenario, Upstream};
+pub(crate) use script::{Blocker, Script};
+pub(crate) use shape::{Arrivals, Shape};
+pub(crate) use summary::{CLIENT_BOUND, Second, Summary};
 
-use crate::wire::{Exchange, Signal};
+use self::conductor::Lead;
+use self::generator::Share;
+use crate::wire::{Origin, SLOW_READER_BUFFER, ports};
 
-/// How many users may be between their first SYN and their first answer. More would only stand
-/// in the server's backlog, and what overflows that is sent again a second later.
-const RAMP_WIDTH: usize = 256;
+/// How many source addresses users have who connect anew for each request: closed connections keep
+/// their ports for a minute.
+const CHURN_SOURCES: usize = 16;
 
 /// One test.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Load {
-    /// What every user asks, again and again.
-    pub(crate) exchange: Exchange,
+    /// What the users ask.
+    pub(crate) script: Script,
+    /// When they ask, and how.
+    pub(crate) shape: Shape,
     /// How many users, each with a connection of its own.
     pub(crate) connections: usize,
-    /// How long all of them may take to connect; then those start that did.
+    /// Over how long they begin to connect, one after the other.
+    pub(crate) ramp: Duration,
+    /// How long after that all of them may take to connect; then those start that did.
     pub(crate) connect_time_out: Duration,
     /// How long a single request may take.
     pub(crate) time_out: Duration,
@@ -64,58 +86,141 @@ pub(crate) struct Load {
     pub(crate) warm_up: Duration,
     /// The length of the window.
     pub(crate) window: Duration,
+    /// Where connections come from. If it says nothing, what they need is seen to.
+    pub(crate) origin: Origin,
+    /// How many processes make the load.
+    pub(crate) generators: usize,
+    /// What goose is told.
+    pub(crate) goose: GooseOptions,
 }
 
-/// What the users and the conductor of a test share.
-#[derive(Debug)]
-struct Shared {
-    load: Load,
-    recorder: Recorder,
-    /// Permits to connect, see [`RAMP_WIDTH`].
-    ramp: Semaphore,
-    /// Told when the last user has connected.
-    all_connected: Notify,
-    start: Signal,
-    over: Arc<Signal>,
+/// The parts of a test that take time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The users connect.
+    Ramp,
+    /// They ask, and nothing is timed.
+    WarmUp,
+    /// They ask, and every answer is timed.
+    Window,
 }
 
-/// Runs the test on the calling thread and returns when all users have left.
+/// Somebody who looks on: now and then, and at the moments that matter. No request is under way
+/// when the connections are held, and none is counted any more when the window has closed.
+pub(crate) trait Observer {
+    /// Called all the time, several times a second; it must cost next to nothing.
+    fn glance(&mut self, _part: Part, _progress: &Progress) {}
+    /// Every user has been answered once and holds its connection.
+    fn held(&mut self) {}
+    /// The window opens.
+    fn window_opens(&mut self) {}
+    /// The window has closed.
+    fn window_closed(&mut self) {}
+}
+
+/// A test that nobody looks on at.
+impl Observer for () {}
+
+/// Runs the test and returns when all users have left.
 pub(crate) fn drive(load: Load, observer: &mut dyn Observer) -> anyhow::Result<Summary> {
-    let shared = Arc::new(Shared {
-        load,
-        recorder: Recorder::default(),
-        ramp: Semaphore::new(RAMP_WIDTH),
-        all_connected: Notify::new(),
-        start: Signal::default(),
-        over: Arc::default(),
-    });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let attack = attack(&shared)?;
-        let (summary, metrics) =
-            tokio::join!(conductor::conduct(&shared, observer), attack.execute());
-        metrics.context("goose could not run the users")?;
-        Ok(summary)
-    })
+    let load = load.equipped();
+    let (shape, generators) = (load.shape, load.generators.clamp(1, load.connections));
+    if generators > 1 {
+        let (harvest, established) = crew::run(&load, generators, observer)?;
+        return Ok(harvest.summary(shape, established));
+    }
+    let mut alone = Alone { observer, load: load.clone(), established: None };
+    let harvest = generator::run(Share { load, generator: 0, generators }, &mut alone)?;
+    let established = alone.established.unwrap_or(harvest.connected);
+    Ok(harvest.summary(shape, established))
 }
 
-fn attack(shared: &Arc<Shared>) -> anyhow::Result<GooseAttack> {
-    let mut configuration = GooseConfiguration::default();
-    configuration.host = Some(format!("http://{}", shared.load.exchange.address));
-    configuration.users = Some(shared.load.connections);
-    // All at once: how fast they connect is the ramp's affair.
-    configuration.increase_rate = Some("100000000".to_owned());
-    // Warnings only, no listening controller, no figures and no report of its own.
-    configuration.quiet = 2;
-    configuration.no_telnet = true;
-    configuration.no_metrics = true;
-    configuration.no_print_metrics = true;
-    let mut scenario = GooseScenario::new("closed loop");
-    for transaction in user::transactions(shared) {
-        scenario = scenario.register_transaction(transaction);
+impl Load {
+    /// With all that its shape and its number of connections ask for.
+    fn equipped(mut self) -> Self {
+        match self.shape {
+            Shape::Churn => self.script = self.script.closing(),
+            Shape::SlowRead { .. } => self.origin.receive_buffer = Some(SLOW_READER_BUFFER),
+            _ => {}
+        }
+        let address = self.script.address().ip();
+        if self.origin.sources.is_empty() && address.is_ipv4() && address.is_loopback() {
+            // A search for the last free ports takes longer than all others.
+            let wanted = self.connections.div_ceil((ports() / 4 * 3).max(1));
+            let sources = if self.shape.holds_connections() { wanted } else { CHURN_SOURCES };
+            if sources > 1 {
+                self.origin.sources = Origin::loopback(sources.max(wanted));
+            }
+        }
+        self
     }
-    Ok(GooseAttack::initialize_with_config(configuration)?
-        // No user makes a request with it, but without a shared one each gets its own.
-        .set_client_builder_without_cookies(GooseClientBuilder::new().without_cookies())?
-        .register_scenario(scenario))
+}
+
+/// A generator that is alone starts when it is ready.
+struct Alone<'o> {
+    observer: &'o mut dyn Observer,
+    load: Load,
+    established: Option<usize>,
+}
+
+impl Lead for Alone<'_> {
+    fn glance(&mut self, part: Part, progress: &Progress) {
+        self.observer.glance(part, progress);
+    }
+
+    fn held(&mut self, connected: usize) {
+        if !self.load.goose.leads() {
+            let address = self.load.script.address();
+            self.established = Some(established::count(address, connected));
+        }
+        self.observer.held();
+    }
+
+    fn starts_at(&mut self) -> Option<Instant> {
+        Some(Instant::now())
+    }
+
+    fn window_opens(&mut self) {
+        self.observer.window_opens();
+    }
+
+    fn window_closed(&mut self) {
+        self.observer.window_closed();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    fn load(connections: usize, shape: Shape, address: [u8; 4]) -> Load {
+        Load {
+            script: Scenario::Echo.script(SocketAddr::from((address, 80))),
+            shape,
+            connections,
+            ramp: Duration::ZERO,
+            connect_time_out: Duration::from_secs(1),
+            time_out: Duration::from_secs(1),
+            warm_up: Duration::ZERO,
+            window: Duration::from_secs(1),
+            origin: Origin::default(),
+            generators: 1,
+            goose: GooseOptions::default(),
+        }
+    }
+
+    #[test]
+    fn where_ports_run_out_there_are_more_source_addresses() {
+        let sources = |load: Load| load.equipped().origin.sources.len();
+        let local = [127, 0, 0, 1];
+        assert_eq!(sources(load(1_000, Shape::Closed, local)), 0, "the kernel chooses");
+        assert_eq!(sources(load(2 * ports(), Shape::Closed, local)), 3);
+        assert_eq!(sources(load(1, Shape::Churn, local)), CHURN_SOURCES);
+        assert_eq!(sources(load(2 * ports(), Shape::Closed, [192, 0, 2, 1])), 0, "none to be had");
+        let asked = Origin { sources: Origin::loopback(2), receive_buffer: None };
+        let told = Load { origin: asked.clone(), ..load(1, Shape::Churn, local) };
+        assert_eq!(told.equipped().origin, asked, "what was asked for is kept to");
+    }
 }

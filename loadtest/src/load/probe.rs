@@ -1,9 +1,10 @@
-//! One request before the load: is this the right server, and does it answer as it should?
+//! One request of each kind before the load: is this the right server, and does it answer as it
+//! should?
 
 use std::sync::Arc;
 
 use super::Load;
-use crate::wire::{Connection, Fault, Patience, Reply, Stop};
+use crate::wire::{Connection, Exchange, Fault, Patience, Reply, Stop};
 
 /// An answer that a load of more would not make better.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,25 +14,27 @@ pub(crate) struct Unexpected {
     got: String,
 }
 
-/// Makes one request on a connection of its own.
+/// Makes one request of each kind, each on a connection of its own.
 ///
 /// # Errors
-/// [`Unexpected`], if it is not answered rightly in the time that a request may take.
+/// [`Unexpected`], if one is not answered rightly in the time that a request may take.
 pub(crate) fn probe(load: &Load) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let got = match runtime.block_on(ask(load)) {
-        // It can't be over before it has begun.
-        Ok(Reply { fault: None, .. }) | Err(Stop::Over) => return Ok(()),
-        Ok(reply) => in_words(reply),
-        Err(Stop::Fault(fault)) => fault.in_words().to_owned(),
-    };
-    Err(Unexpected { expected: load.exchange.expected(), got }.into())
+    for exchange in load.script.different() {
+        let got = match runtime.block_on(ask(load, exchange)) {
+            // It can't be over before it has begun.
+            Ok(Reply { fault: None, .. }) | Err(Stop::Over) => continue,
+            Ok(reply) => in_words(reply),
+            Err(Stop::Fault(fault)) => fault.in_words().to_owned(),
+        };
+        return Err(Unexpected { expected: exchange.expected(), got }.into());
+    }
+    Ok(())
 }
 
-async fn ask(load: &Load) -> Result<Reply, Stop> {
-    let exchange = &load.exchange;
+async fn ask(load: &Load, exchange: &Exchange) -> Result<Reply, Stop> {
     let mut patience = Patience::new(load.time_out, Arc::default());
-    let mut connection = Connection::open(exchange.address, &mut patience).await?;
+    let mut connection = Connection::open(exchange.address, &load.origin, 0, &mut patience).await?;
     connection.exchange(exchange, &mut patience).await
 }
 

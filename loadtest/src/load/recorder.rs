@@ -1,4 +1,4 @@
-//! The figures of one test, kept by one lock that nobody ever waits for.
+//! The figures of one generator, kept by one lock that nobody ever waits for.
 //!
 //! All users run on one thread, so the lock is never contended, and taking it costs less than a
 //! message to a collector would.
@@ -7,104 +7,206 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::stats::{Latency, Percentiles};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::harvest::{Harvest, Step};
+use crate::stats::Latency;
 use crate::wire::Fault;
 
 /// How often each kind of fault happened, by [`Fault::name`]; kinds that did not are left out.
 pub(crate) type Errors = BTreeMap<String, u64>;
 
+/// The parts that a window is seen in are seconds, unless there would be more of them than this.
+const STEPS: u64 = 300;
+
 /// Counts what users report.
-#[derive(Debug, Default)]
-pub(crate) struct Recorder(Mutex<Figures>);
+#[derive(Debug)]
+pub(super) struct Recorder(Mutex<Figures>);
+
+/// A right answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    /// The moment by which it belongs to the window or not: when its request was due, in an open
+    /// loop; when it was complete, in any other.
+    pub(super) at: Instant,
+    /// How long it took.
+    pub(super) time: Duration,
+    /// How long it is.
+    pub(super) bytes: u64,
+    /// How late its request was sent; open loop only.
+    pub(super) lateness: Option<Duration>,
+    /// Whether a bystander got it.
+    pub(super) bystander: bool,
+}
+
+/// What can be told of a test at any time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// Users that have been answered rightly.
+    pub(crate) connected: usize,
+    /// Right answers since the start.
+    pub(crate) answers: u64,
+    /// Errors by kind.
+    pub(crate) errors: Errors,
+}
+
+impl Progress {
+    /// Adds what another generator of the same test has come to.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.connected += other.connected;
+        self.answers += other.answers;
+        add_errors(&mut self.errors, &other.errors);
+    }
+}
+
+/// Adds the errors of one generator to those of another.
+pub(super) fn add_errors(sum: &mut Errors, other: &Errors) {
+    for (kind, count) in other {
+        *sum.entry(kind.clone()).or_default() += count;
+    }
+}
 
 #[derive(Debug)]
 struct Figures {
     connected: usize,
     lost: usize,
-    window_open: bool,
+    opens: Option<Instant>,
+    closes: Option<Instant>,
     /// Right answers since the users started, warm-up included.
     answered_since_start: u64,
     /// Right answers in the window.
     answered: u64,
     bytes_read: u64,
-    service_time: Latency,
+    times: Latency,
+    bystanders: Option<Latency>,
+    lateness: Option<Latency>,
+    steps: Vec<Step>,
+    step_seconds: u64,
     /// By `Fault as usize`, over the whole test.
     faults: [u64; Fault::ALL.len()],
 }
 
 impl Recorder {
+    /// For a window of this length, with bystanders or without, with lateness or without.
+    pub(super) fn new(window: Duration, bystanders: bool, lateness: bool) -> Self {
+        Self(Mutex::new(Figures {
+            connected: 0,
+            lost: 0,
+            opens: None,
+            closes: None,
+            answered_since_start: 0,
+            answered: 0,
+            bytes_read: 0,
+            times: Latency::new(),
+            bystanders: bystanders.then(Latency::new),
+            lateness: lateness.then(Latency::new),
+            steps: Vec::new(),
+            step_seconds: window.as_secs().div_ceil(STEPS).max(1),
+            faults: [0; Fault::ALL.len()],
+        }))
+    }
+
     /// A user has had its first right answer. Returns how many have.
-    pub(crate) fn connected(&self) -> usize {
+    pub(super) fn connected(&self) -> usize {
         let mut figures = self.figures();
         figures.connected += 1;
         figures.connected
     }
 
     /// A user got a right answer.
-    pub(crate) fn answered(&self, service_time: Duration, bytes: u64) {
+    pub(super) fn answered(&self, answer: Answer) {
         let mut figures = self.figures();
+        let figures = &mut *figures;
         figures.answered_since_start += 1;
-        if figures.window_open {
+        if let Some(since) = figures.since_opening(answer.at) {
             figures.answered += 1;
-            figures.bytes_read += bytes;
-            figures.service_time.record(service_time);
+            figures.bytes_read += answer.bytes;
+            let step = step_at(&mut figures.steps, figures.step_seconds, since);
+            step.answers += 1;
+            match &mut figures.bystanders {
+                Some(times) if answer.bystander => times.record(answer.time),
+                _ => {
+                    figures.times.record(answer.time);
+                    step.times.get_or_insert_with(Latency::coarse).record(answer.time);
+                }
+            }
+            if let (Some(late), Some(all)) = (answer.lateness, &mut figures.lateness) {
+                all.record(late);
+            }
         }
     }
 
     /// Something went wrong for a user.
-    pub(crate) fn failed(&self, fault: Fault) {
-        self.figures().faults[fault as usize] += 1;
+    pub(super) fn failed(&self, fault: Fault, at: Instant) {
+        let mut figures = self.figures();
+        let figures = &mut *figures;
+        figures.faults[fault as usize] += 1;
+        if let Some(since) = figures.since_opening(at) {
+            step_at(&mut figures.steps, figures.step_seconds, since).errors += 1;
+        }
     }
 
     /// A user finds no server any more.
-    pub(crate) fn lost(&self) {
+    pub(super) fn lost(&self) {
         self.figures().lost += 1;
     }
 
     /// A user that had lost the server found it again.
-    pub(crate) fn found(&self) {
+    pub(super) fn found(&self) {
         self.figures().lost -= 1;
     }
 
-    /// From here on answers are counted.
-    pub(crate) fn open_window(&self) {
-        self.figures().window_open = true;
+    /// From this moment on answers are counted.
+    pub(super) fn open_window(&self, at: Instant) {
+        self.figures().opens = Some(at);
     }
 
-    /// From here on they no longer are.
-    pub(crate) fn close_window(&self) {
-        self.figures().window_open = false;
+    /// From this moment on they no longer are.
+    pub(super) fn close_window(&self, at: Instant) {
+        self.figures().closes = Some(at);
     }
 
     /// How many users have connected.
-    pub(crate) fn count_connected(&self) -> usize {
+    pub(super) fn count_connected(&self) -> usize {
         self.figures().connected
     }
 
-    /// How many users have lost the server.
-    pub(crate) fn count_lost(&self) -> usize {
-        self.figures().lost
-    }
-
-    /// How many right answers there have been since the start.
-    pub(crate) fn answered_since_start(&self) -> u64 {
-        self.figures().answered_since_start
-    }
-
-    /// Answers, bytes and service times of the window.
-    pub(crate) fn window(&self) -> (u64, u64, Percentiles) {
+    /// How far the test has come.
+    pub(super) fn progress(&self) -> Progress {
         let figures = self.figures();
-        (figures.answered, figures.bytes_read, figures.service_time.percentiles())
+        Progress {
+            connected: figures.connected,
+            answers: figures.answered_since_start,
+            errors: figures.errors(),
+        }
     }
 
-    /// The errors of the whole test.
-    pub(crate) fn errors(&self) -> Errors {
+    /// All that was found, but for what the recorder has no part in.
+    pub(super) fn harvest(&self) -> Harvest {
         let figures = self.figures();
-        Fault::ALL
-            .into_iter()
-            .map(|fault| (fault.name().to_owned(), figures.faults[fault as usize]))
-            .filter(|(_, count)| *count > 0)
-            .collect()
+        let window = figures.opens.zip(figures.closes);
+        Harvest {
+            connected: figures.connected,
+            ramp: Duration::ZERO,
+            window: window
+                .map(|(opens, closes)| closes.saturating_duration_since(opens))
+                .unwrap_or_default(),
+            answered: figures.answered,
+            answered_since_start: figures.answered_since_start,
+            bytes_read: figures.bytes_read,
+            times: figures.times.clone(),
+            bystanders: figures.bystanders.clone(),
+            lateness: figures.lateness.clone(),
+            queued: 0,
+            steps: figures.steps.clone(),
+            step_seconds: figures.step_seconds,
+            errors: figures.errors(),
+            lost: figures.lost,
+            utilisation: 0.0,
+            interrupted: false,
+            broken_thresholds: Vec::new(),
+        }
     }
 
     fn figures(&self) -> MutexGuard<'_, Figures> {
@@ -112,49 +214,110 @@ impl Recorder {
     }
 }
 
-impl Default for Figures {
-    fn default() -> Self {
-        Self {
-            connected: 0,
-            lost: 0,
-            window_open: false,
-            answered_since_start: 0,
-            answered: 0,
-            bytes_read: 0,
-            service_time: Latency::new(),
-            faults: [0; Fault::ALL.len()],
-        }
+impl Figures {
+    /// How long after the opening of the window that was, if it was in the window.
+    fn since_opening(&self, at: Instant) -> Option<Duration> {
+        let since = at.checked_duration_since(self.opens?)?;
+        self.closes.is_none_or(|closes| at < closes).then_some(since)
     }
+
+    fn errors(&self) -> Errors {
+        Fault::ALL
+            .into_iter()
+            .map(|fault| (fault.name().to_owned(), self.faults[fault as usize]))
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+}
+
+/// The step that so long after the opening belongs to; it and those before it are made if they are
+/// not there.
+fn step_at(steps: &mut Vec<Step>, seconds: u64, since: Duration) -> &mut Step {
+    let number = usize::try_from(since.as_secs() / seconds).unwrap_or(0);
+    if steps.len() <= number {
+        steps.resize_with(number + 1, Step::default);
+    }
+    &mut steps[number]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::Shape;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn answer(at: Instant, milliseconds: u64) -> Answer {
+        let time = Duration::from_millis(milliseconds);
+        Answer { at, time, bytes: 10, lateness: None, bystander: false }
+    }
 
     #[test]
     fn only_answers_in_the_window_are_timed() {
-        let recorder = Recorder::default();
-        let answer = |milliseconds| recorder.answered(Duration::from_millis(milliseconds), 10);
-        answer(1);
-        recorder.open_window();
-        answer(2);
-        answer(2);
-        recorder.close_window();
-        answer(500);
-        let (answered, bytes, service_time) = recorder.window();
-        assert_eq!((answered, bytes), (2, 20));
-        assert!((1_999.0..2_010.0).contains(&service_time.max), "{service_time:?}");
-        assert_eq!(recorder.answered_since_start(), 4);
+        let recorder = Recorder::new(SECOND, false, false);
+        let opens = Instant::now();
+        recorder.answered(answer(opens, 1));
+        recorder.open_window(opens);
+        recorder.close_window(opens + SECOND);
+        for (after, milliseconds) in [(0, 2), (999, 2), (1000, 500)] {
+            recorder.answered(answer(opens + Duration::from_millis(after), milliseconds));
+        }
+        let harvest = recorder.harvest();
+        assert_eq!((harvest.answered, harvest.bytes_read), (2, 20));
+        let most = harvest.times.percentiles().max;
+        assert!((1_999.0..2_010.0).contains(&most), "{most}");
+        assert_eq!(harvest.answered_since_start, 4);
+        assert_eq!(harvest.window, SECOND);
+    }
+
+    #[test]
+    fn bystanders_are_timed_apart_and_so_is_lateness() {
+        let recorder = Recorder::new(SECOND, true, true);
+        let opens = Instant::now();
+        recorder.open_window(opens);
+        recorder.answered(answer(opens, 20));
+        let lateness = Some(Duration::from_micros(50));
+        recorder.answered(Answer { bystander: true, lateness, ..answer(opens, 3) });
+        let harvest = recorder.harvest();
+        assert_eq!(harvest.answered, 2);
+        let most = |times: Option<Latency>| times.expect("it is kept").percentiles().max;
+        assert!((2_999.0..3_010.0).contains(&most(harvest.bystanders)));
+        assert!((49.0..51.0).contains(&most(harvest.lateness)));
+        assert!(harvest.times.percentiles().p50 > 19e3);
+    }
+
+    #[test]
+    fn a_window_is_seen_second_by_second_and_a_long_one_in_longer_steps() {
+        let window = 3 * SECOND;
+        let recorder = Recorder::new(window, false, false);
+        let opens = Instant::now();
+        recorder.open_window(opens);
+        recorder.close_window(opens + window);
+        for (after, milliseconds) in [(0, 1), (500, 1), (2500, 9)] {
+            recorder.answered(answer(opens + Duration::from_millis(after), milliseconds));
+        }
+        recorder.failed(Fault::Reset, opens + Duration::from_millis(1500));
+        recorder.failed(Fault::Reset, opens + window);
+        let timeline = recorder.harvest().summary(Shape::Closed, 0).timeline;
+        let counted: Vec<_> = timeline.iter().map(|step| (step.answers, step.errors)).collect();
+        assert_eq!(counted, [(2, 0), (0, 1), (1, 0)]);
+        assert!(timeline[0].p99_us < 1.1e3 && timeline[2].p99_us > 8.9e3, "{timeline:?}");
+
+        let hour = Recorder::new(3600 * SECOND, false, false);
+        hour.open_window(opens);
+        hour.answered(answer(opens + 3599 * SECOND, 1));
+        assert_eq!(hour.harvest().steps.len(), 300);
     }
 
     #[test]
     fn errors_are_counted_by_kind_whenever_they_happen() {
-        let recorder = Recorder::default();
-        recorder.failed(Fault::Refused);
-        recorder.open_window();
-        recorder.failed(Fault::Unavailable);
-        recorder.failed(Fault::Refused);
+        let recorder = Recorder::new(SECOND, false, false);
+        let now = Instant::now();
+        recorder.failed(Fault::Refused, now);
+        recorder.open_window(now);
+        recorder.failed(Fault::Unavailable, now);
+        recorder.failed(Fault::Refused, now);
         let counted = [("refused".to_owned(), 2), ("status_503".to_owned(), 1)];
-        assert_eq!(recorder.errors(), Errors::from(counted));
+        assert_eq!(recorder.progress().errors, Errors::from(counted));
     }
 }

@@ -1,111 +1,200 @@
-//! A closed-loop user: connect, be answered once, wait for the start, ask until it is over.
+//! A user: connect, be answered once, wait for the start, ask until it is over.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use goose::goose::{GooseUser, Transaction};
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::Shared;
+use super::Shape;
 use super::back_off::BackOff;
-use crate::wire::{Connection, Patience, Stop};
+use super::generator::Shared;
+use super::pacer::{Due, Pacer};
+use super::recorder::Answer;
+use crate::wire::{Connection, Exchange, Fault, Pace, Patience, Stop};
 
-/// How many requests make a transaction. `goose` looks for a stop between transactions only, but
-/// what it does there costs as much as a request.
-const REQUESTS_PER_TRANSACTION: usize = 100;
 /// With so many requests in a row that got no answer, a user has lost the server. A single one may
 /// be the connection's fault; the next is made on a new one.
 const LOST: u32 = 2;
+/// Users who are slow keep time apart from one another: each by this part of a beat more than the
+/// one before, which spreads any number of them.
+const GOLDEN: f64 = 0.618_034;
 
-/// The two transactions of every user, in order: get ready, then ask.
-pub(super) fn transactions(shared: &Arc<Shared>) -> [Transaction; 2] {
-    let for_ready = Arc::clone(shared);
-    let ready = Transaction::new(Arc::new(move |goose_user| {
-        Box::pin(get_ready(goose_user, Arc::clone(&for_ready)))
-    }));
-    let ask = Transaction::new(Arc::new(|goose_user| Box::pin(ask(goose_user))));
-    [ready.set_name("get ready").set_on_start(), ask.set_name("ask")]
-}
-
-async fn get_ready(
-    goose_user: &mut GooseUser,
-    shared: Arc<Shared>,
-) -> goose::goose::TransactionResult {
-    let mut user = User::new(Arc::clone(&shared), goose_user.weighted_users_index);
-    user.connect_and_hold().await;
-    shared.start.raised().await;
-    // What a user keeps must be `Clone`, which a connection is not.
-    goose_user.set_session_data(Arc::new(Mutex::new(user)));
-    Ok(())
-}
-
-async fn ask(goose_user: &mut GooseUser) -> goose::goose::TransactionResult {
-    let user = goose_user.get_session_data_unchecked::<Arc<Mutex<User>>>().clone();
-    if user.lock().await.ask_many().await == Err(Stop::Over) {
-        // Tells goose that this was the user's last transaction. It would otherwise call a user
-        // that has nothing left to wait for again and again.
-        goose_user.config.iterations = Some(1);
-    }
-    Ok(())
-}
-
-/// What a user has between two transactions.
+/// What a user has from one request to the next.
 #[derive(Debug)]
-struct User {
+pub(super) struct User {
     shared: Arc<Shared>,
+    /// Among those of this generator, from 0.
+    place: usize,
+    /// Among all of the test.
+    number: usize,
+    /// How many requests it has made.
+    turn: usize,
     patience: Patience,
     connection: Option<Connection>,
+    /// What it does once the ramp is over.
+    role: Role,
     back_off: BackOff,
     /// Requests in a row that got no answer.
     absences: u32,
 }
 
+/// What a user does once the ramp is over.
+#[derive(Debug)]
+enum Role {
+    /// Asks as soon as it is answered.
+    Eager,
+    /// The same, at its own pace.
+    Slow(Pace),
+    /// Asks when a request is due.
+    Paced(Arc<Pacer>),
+    /// Asks nothing, and holds its connection.
+    Held,
+    /// Asks what blocks, and rests so long after it.
+    Blocker(Duration),
+}
+
+/// What became of a request, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// When the answer was complete, or the fault was known.
+    pub(super) ended: Instant,
+    /// How long the answer took, or what went wrong.
+    pub(super) outcome: Result<Duration, Fault>,
+}
+
+/// A right answer, and the moments before it.
+#[derive(Clone, Copy, Debug)]
+struct Timed {
+    /// From when on its service time counts.
+    asked: Instant,
+    /// When the user set about it.
+    began: Instant,
+    answered: Instant,
+    bytes: u64,
+}
+
 impl User {
-    fn new(shared: Arc<Shared>, number: usize) -> Self {
-        let patience = Patience::new(shared.load.time_out, Arc::clone(&shared.over));
-        Self { shared, patience, connection: None, back_off: BackOff::new(number), absences: 0 }
+    pub(super) fn new(shared: Arc<Shared>, place: usize) -> Self {
+        let number = shared.number(place);
+        Self {
+            patience: Patience::new(shared.load.time_out, Arc::clone(&shared.over)),
+            shared,
+            place,
+            number,
+            turn: 0,
+            connection: None,
+            role: Role::Eager,
+            back_off: BackOff::new(number),
+            absences: 0,
+        }
     }
 
-    /// The ramp: tries until it has been answered, or the start comes without it. It then holds its
-    /// connection, if the server leaves it open.
-    async fn connect_and_hold(&mut self) {
+    /// The ramp: tries, when it is its turn, until it has been answered or the start comes without
+    /// it. It then holds its connection, if the server leaves it open.
+    pub(super) async fn connect_and_hold(&mut self) {
         let shared = Arc::clone(&self.shared);
+        let wait = shared.ramp_wait(self.number);
+        if !wait.is_zero() && self.patience.pause(wait).await.is_err() {
+            return;
+        }
         let Ok(_permit) = shared.ramp.acquire().await else { return };
-        while !shared.start.is_raised() {
+        while shared.led_by_goose() || !shared.start.is_raised() {
             let outcome = self.ask_once().await;
             if outcome.is_ok() {
-                if shared.recorder.connected() == shared.load.connections {
+                if shared.recorder.connected() == shared.users {
                     shared.all_connected.notify_one();
                 }
-                return;
+                break;
             }
-            if outcome == Err(Stop::Over) || self.pause().await.is_err() {
+            if outcome.is_err_and(|stop| stop == Stop::Over) || self.pause().await.is_err() {
                 return;
             }
         }
     }
 
-    /// As many requests as make a transaction. An error only if the test is over.
-    async fn ask_many(&mut self) -> Result<(), Stop> {
-        for _ in 0..REQUESTS_PER_TRANSACTION {
-            match self.ask_once().await {
-                Ok((service_time, bytes)) => {
-                    self.shared.recorder.answered(service_time, bytes);
+    /// The ramp is over.
+    pub(super) fn start(&mut self) {
+        let part = (self.number as f64 * GOLDEN).fract();
+        let load = &self.shared.load;
+        if let Some(blocker) = load.script.blocker(self.number) {
+            self.role = Role::Blocker(blocker.rest);
+            return;
+        }
+        if let Some(pacer) = &self.shared.pacer {
+            self.role = Role::Paced(Arc::clone(pacer));
+            return;
+        }
+        self.role = match load.shape {
+            Shape::SlowSend { bytes_per_second } => {
+                Role::Slow(Pace::sending(bytes_per_second, part))
+            }
+            Shape::SlowRead { bytes_per_second } => {
+                Role::Slow(Pace::reading(bytes_per_second, part))
+            }
+            Shape::Held { active } if self.number >= active => Role::Held,
+            _ => Role::Eager,
+        };
+    }
+
+    /// The next request, when it is its turn. An error only if the test is over.
+    pub(super) async fn ask(&mut self) -> Result<Asked, Stop> {
+        let due = match self.role {
+            Role::Held => return Err(self.hold().await),
+            Role::Paced(ref pacer) => {
+                let place = self.place;
+                let turn = self.patience.wait_long(|context| pacer.poll_turn(place, context));
+                Some(turn.await?)
+            }
+            Role::Eager | Role::Slow(_) | Role::Blocker(_) => None,
+        };
+        let asked = match self.ask_once().await {
+            Err(Stop::Over) => return Err(Stop::Over),
+            Ok(timed) => {
+                let bystander = self.shared.load.script.is_bystander(self.number);
+                let answer = timed.answer(due, bystander);
+                self.shared.recorder.answered(answer);
+                Asked { ended: timed.answered, outcome: Ok(answer.time) }
+            }
+            Err(Stop::Fault(fault)) => Asked { ended: Instant::now(), outcome: Err(fault) },
+        };
+        if let Role::Paced(pacer) = &self.role {
+            pacer.done();
+        }
+        match (asked.outcome, &self.role) {
+            (Err(_), _) => self.pause().await?,
+            (Ok(_), Role::Blocker(rest)) => self.patience.pause(*rest).await?,
+            (Ok(_), _) => {}
+        }
+        if self.shared.over.is_raised() { Err(Stop::Over) } else { Ok(asked) }
+    }
+
+    /// What it has asked last.
+    pub(super) fn last_exchange(&self) -> &Exchange {
+        self.shared.load.script.exchange(self.number, self.turn.wrapping_sub(1))
+    }
+
+    /// Asks nothing any more, and sees to it that there is a connection to the end.
+    async fn hold(&mut self) -> Stop {
+        loop {
+            if let Some(connection) = &mut self.connection {
+                match connection.hold(&mut self.patience).await {
+                    Stop::Over => return Stop::Over,
+                    Stop::Fault(fault) => {
+                        self.connection = None;
+                        self.shared.recorder.failed(fault, Instant::now());
+                    }
                 }
-                Err(Stop::Over) => return Err(Stop::Over),
-                Err(Stop::Fault(_)) => self.pause().await?,
+            } else if self.ask_once().await.is_ok() {
+                continue;
             }
-            if self.shared.over.is_raised() {
-                return Err(Stop::Over);
+            if self.shared.over.is_raised() || self.pause().await.is_err() {
+                return Stop::Over;
             }
         }
-        Ok(())
     }
 
-    /// One request, on a new connection if there is none. Counts what goes wrong; gives the
-    /// service time and the bytes of a right answer.
-    async fn ask_once(&mut self) -> Result<(Duration, u64), Stop> {
+    /// One request, on a new connection if there is none. Counts what goes wrong.
+    async fn ask_once(&mut self) -> Result<Timed, Stop> {
         let outcome = self.try_once().await;
         match outcome {
             Ok(_) => {
@@ -113,7 +202,7 @@ impl User {
                 self.heard();
             }
             Err(Stop::Fault(fault)) => {
-                self.shared.recorder.failed(fault);
+                self.shared.recorder.failed(fault, Instant::now());
                 if fault.is_absence() { self.unheard() } else { self.heard() }
             }
             Err(Stop::Over) => {}
@@ -121,25 +210,46 @@ impl User {
         outcome
     }
 
-    async fn try_once(&mut self) -> Result<(Duration, u64), Stop> {
-        let exchange = &self.shared.load.exchange;
+    async fn try_once(&mut self) -> Result<Timed, Stop> {
+        let load = &self.shared.load;
+        let keeps = load.shape.holds_connections();
+        let exchange = load.script.exchange(self.number, self.turn);
+        self.turn = self.turn.wrapping_add(1);
+        let began = Instant::now();
+        let mut asked = began;
+        self.patience.restart(began);
         // Taken out for the time of the exchange: if that fails it is not put back.
         let mut connection = if let Some(connection) = self.connection.take() {
             connection
         } else {
-            self.patience.restart(Instant::now());
-            Connection::open(exchange.address, &mut self.patience).await?
+            let number = self.number.wrapping_add(if keeps { 0 } else { self.turn });
+            let (address, origin) = (exchange.address, &load.origin);
+            let connection = Connection::open(address, origin, number, &mut self.patience).await?;
+            if keeps {
+                asked = Instant::now();
+                self.patience.restart(asked);
+            }
+            connection
         };
-        let sent = Instant::now();
-        self.patience.restart(sent);
-        let reply = connection.exchange(exchange, &mut self.patience).await?;
-        let service_time = sent.elapsed();
+        let reply = if let Role::Slow(pace) = &mut self.role {
+            let slowly = connection.exchange_slowly(exchange, pace, &mut self.patience);
+            let (reply, sent) = slowly.await?;
+            asked = sent;
+            reply
+        } else {
+            connection.exchange(exchange, &mut self.patience).await?
+        };
+        let answered = Instant::now();
         let bytes = connection.take_bytes();
-        if reply.persistent {
+        if keeps && reply.persistent {
             self.connection = Some(connection);
+        } else if !keeps && !reply.persistent {
+            // The server said that it would close, and who closes first keeps the port for a
+            // minute: that is its part.
+            connection.end(&mut self.patience).await?;
         }
         match reply.fault {
-            None => Ok((service_time, bytes)),
+            None => Ok(Timed { asked, began, answered, bytes }),
             Some(fault) => Err(Stop::Fault(fault)),
         }
     }
@@ -163,5 +273,28 @@ impl User {
     /// After a failure, whether the connection survived it or not.
     async fn pause(&mut self) -> Result<(), Stop> {
         self.patience.pause(self.back_off.next()).await
+    }
+}
+
+impl Timed {
+    /// Timed from when it was due, if it was due at a certain time.
+    fn answer(self, due: Option<Due>, bystander: bool) -> Answer {
+        let Self { asked, began, answered, bytes } = self;
+        match due {
+            Some(due) => Answer {
+                at: due.at,
+                time: answered.saturating_duration_since(due.at),
+                bytes,
+                lateness: Some(began.saturating_duration_since(due.possible)),
+                bystander,
+            },
+            None => Answer {
+                at: answered,
+                time: answered.saturating_duration_since(asked),
+                bytes,
+                lateness: None,
+                bystander,
+            },
+        }
     }
 }

@@ -1,167 +1,387 @@
 //! What was found, in plain words.
 //!
-//! With six rounds or more backends are ranked, by the ratios of their rounds; with fewer only
-//! the range of what was seen is told, in no order.
+//! First what bears on everything else: whether the null test passed, and whether the comparison
+//! came to its end. Then a sentence or two for each backend, how far they came, and what went
+//! wrong. With six rounds or more backends are ranked, by the ratios of their rounds; with fewer
+//! only the range of what was seen is told, in no order.
 
-use std::fmt::Write;
-
-use super::charts::{short, thousands};
-use super::json::{Measured, Results};
+use super::json::{Measured, Results, Role};
+use super::numbers::{counted, short, thousands, time};
+use super::places::{Place, between, by_connections, names};
 use super::rows::{Row, failures, rows};
-use super::terminal::{ENOUGH_ROUNDS, errors};
-use crate::stats::ratio;
+use super::standing::Standing;
+use super::table::ENOUGH_ROUNDS;
+use super::terminal::errors;
+use super::verdict::{Figure, NULL_BOUNDS, NullKind, NullTest, Verdict};
+use crate::stats::Spread;
 
 /// PSS moves by some hundred KiB whatever a server does, so fewer connections than this say
 /// nothing about the memory of one.
 pub(crate) const ENOUGH_CONNECTIONS: usize = 64;
+/// More troubles than this are counted, not told.
+const TROUBLES: usize = 12;
 
-/// One sentence or two for each kind of cell, then what went wrong.
-pub(super) fn findings(results: &Results) -> Vec<String> {
-    let rows = rows(results);
-    let mut findings = Vec::new();
-    for kind in rows.chunk_by(|a, b| (a.scenario, a.connections) == (b.scenario, b.connections)) {
-        let [first, ..] = kind else { continue };
-        let place = format!("{}, {}", first.scenario, connections(first.connections));
-        let cpu = if results.rounds < ENOUGH_ROUNDS { cpu_range(kind) } else { cpu_ranked(kind) };
-        findings.extend(cpu.map(|text| format!("{place}: {text}.")));
+/// A finding: what it is about, and what was found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) about: String,
+    pub(super) text: String,
+    /// Whether it casts doubt on others.
+    pub(super) is_warning: bool,
+}
+
+impl Finding {
+    fn new(about: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { about: about.into(), text: text.into(), is_warning: false }
     }
-    findings.extend(memory(&rows));
-    let failures = failures(results).into_iter();
-    findings.extend(failures.map(|(place, why)| format!("{place}: could not be measured: {why}.")));
-    findings.extend(rows.iter().filter_map(trouble));
+
+    fn warning(about: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { is_warning: true, ..Self::new(about, text) }
+    }
+}
+
+/// All of them, what matters most first.
+pub(super) fn findings(results: &Results) -> Vec<Finding> {
+    let rows = rows(&results.cells);
+    let mut findings = Vec::new();
+    findings.extend(results.verdict.null_test.as_ref().map(null_test));
+    if !results.complete {
+        let text = "not all cells were measured; what follows is of those that were.";
+        findings.push(Finding::warning("The comparison was interrupted", text));
+    }
+    let compared = compared(&rows);
+    if results.experiment.rounds < ENOUGH_ROUNDS {
+        let text = format!(
+            "a ranking needs {ENOUGH_ROUNDS} rounds, and there {}; what follows are ranges.",
+            if results.experiment.rounds == 1 {
+                "was one".to_owned()
+            } else {
+                format!("were {}", results.experiment.rounds)
+            }
+        );
+        findings.push(Finding::new("Nothing is ranked", text));
+        findings.extend(memory(results, &compared));
+    } else {
+        findings.extend(names(&compared).into_iter().map(|name| backend(results, &compared, name)));
+    }
+    findings.extend(reach(&results.verdict));
+    findings.extend(client_bound(&compared));
+    findings.extend(troubles(results, &rows));
     findings
 }
 
-fn cpu(measured: &Measured) -> Option<f64> {
-    measured.server_cpu_us_per_request
+/// The rows that are compared; without any, such as they are.
+pub(super) fn compared<'a, 'r>(rows: &'a [Row<'r>]) -> Vec<&'a Row<'r>> {
+    let compared: Vec<&Row<'_>> = rows.iter().filter(|row| row.role == Role::Compared).collect();
+    if compared.is_empty() { rows.iter().collect() } else { compared }
 }
 
-/// The least and the greatest median; who has them is for more rounds to say.
-fn cpu_range(kind: &[Row<'_>]) -> Option<String> {
-    let medians = kind.iter().filter_map(|row| Some(row.spread(cpu)?.median));
-    let (least, greatest) = range(medians)?;
-    let throughput = kind
-        .iter()
-        .filter_map(|row| Some(row.spread(|measured| Some(measured.requests_per_second))?.median));
-    let (slowest, fastest) = range(throughput)?;
-    Some(format!(
-        "a request cost the server {} µs of CPU, and {} requests were answered a second",
-        between(&short(least), &short(greatest)),
-        between(&thousands(slowest), &thousands(fastest)),
-    ))
-}
-
-/// The backend with the least CPU a request, those tied with it, and by how much others differ.
-fn cpu_ranked(kind: &[Row<'_>]) -> Option<String> {
-    let median = |row: &Row<'_>| row.spread(cpu).map(|spread| spread.median);
-    let mut ranked: Vec<(&Row<'_>, f64)> =
-        kind.iter().filter_map(|row| Some((row, median(row)?))).collect();
-    ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let ((best, least), others) = ranked.split_first()?;
-    let (mut tied, mut dearer) = (Vec::new(), Vec::new());
-    for (row, _) in others {
-        let Some(ratio) = ratio(pairs(row, best)) else { continue };
-        let times = format!("{:.2} ({:.2}–{:.2})", ratio.median, ratio.low, ratio.high);
-        let list = if ratio.is_tie() { &mut tied } else { &mut dearer };
-        list.push(format!("{} {times}", row.backend));
-    }
-    let mut text = format!("{} needed the least CPU a request, {} µs", best.backend, short(*least));
-    for (list, verdict) in [(tied, "tied with it"), (dearer, "times as much")] {
-        if !list.is_empty() {
-            // A String can always be written to.
-            let _ = write!(text, "; {verdict}: {}", list.join(", "));
+fn null_test(test: &NullTest) -> Finding {
+    let name = &test.backend;
+    match test.passed {
+        None => Finding::warning(
+            "No null test",
+            format!("{name} ran under two names, but in too few rounds to compare them."),
+        ),
+        Some(true) => Finding::new(
+            "The null test passed",
+            format!(
+                "{name} ran under two names, and every interval of its ratio to itself lies \
+                 within {} and {}.",
+                NULL_BOUNDS.0, NULL_BOUNDS.1
+            ),
+        ),
+        Some(false) => {
+            let failed: Vec<&NullKind> = test.kinds.iter().filter(|kind| !kind.passed).collect();
+            let width = |kind: &&&NullKind| kind.ratio.high.max(1.0 / kind.ratio.low);
+            let widest = failed.iter().max_by(|a, b| width(a).total_cmp(&width(b)));
+            let widest = widest.map_or_else(String::new, |kind| {
+                let (place, ratio) = (place(&kind.scenario, kind.connections), kind.ratio);
+                format!(
+                    ", at worst {:.2} to {:.2} ({place}, {})",
+                    ratio.low, ratio.high, kind.shape
+                )
+            });
+            let said = format!(
+                "{name} ran under two names, and its ratio to itself left {} to {} in {} of {}\
+                 {widest}. Differences of that size between two backends mean nothing here.",
+                NULL_BOUNDS.0,
+                NULL_BOUNDS.1,
+                failed.len(),
+                kinds(test.kinds.len()),
+            );
+            Finding::warning("The null test failed", said)
         }
     }
-    Some(text)
 }
 
-/// The CPU a request of both in each round that has both.
-fn pairs(row: &Row<'_>, other: &Row<'_>) -> Vec<(f64, f64)> {
-    row.rounds()
-        .filter_map(|(round, measured)| {
-            let (_, same) = other.rounds().find(|(other, _)| *other == round)?;
-            Some((cpu(measured)?, cpu(same)?))
+/// Where one backend stands by the first figure, and what a connection takes of its memory.
+fn backend(results: &Results, rows: &[&Row<'_>], name: &str) -> Finding {
+    let place = Place::of(results, rows, name, Figure::ServerCpuUsPerRequest);
+    let times = |(least, most)| between(&format!("{least:.2}"), &format!("{most:.2}"));
+    let cpu = match place {
+        Place { all: 0, .. } => None,
+        Place { elsewhere: None, .. } => {
+            Some("the least CPU a request, or tied with it, everywhere".to_owned())
+        }
+        Place { first: 0, elsewhere: Some(ratios), .. } => {
+            Some(format!("{} times the least CPU a request", times(ratios)))
+        }
+        Place { first, all, elsewhere: Some(ratios) } => Some(format!(
+            "the least CPU a request, or tied with it, in {first} of {}, {} times as much \
+             elsewhere",
+            kinds(all),
+            times(ratios)
+        )),
+    };
+    let slope = results.verdict.slopes.iter().find(|slope| slope.backend == name);
+    let memory = slope.map(|slope| {
+        let user = short(slope.user_kib_per_connection);
+        format!("{user} KiB of user memory for each connection held")
+    });
+    let parts: Vec<String> = cpu.into_iter().chain(memory).collect();
+    if parts.is_empty() {
+        return Finding::new(name, "nothing to compare it by.");
+    }
+    Finding::new(name, format!("{}.", parts.join("; ")))
+}
+
+/// The least and the greatest p99 at the most connections, and that of bystanders.
+pub(super) fn tail(verdict: &Verdict, rows: &[&Row<'_>]) -> Vec<String> {
+    let Some(kind) = by_connections(rows).last() else { return Vec::new() };
+    let at = kind.first().map_or(0, |row| row.connections);
+    let told = |what: &str, p99: fn(&Measured) -> Option<f64>| {
+        let values = kind.iter().filter_map(|row| Some((row.spread(p99)?.median, row.backend)));
+        let mut values: Vec<(f64, &str)> = values.collect();
+        values.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let ((shortest, whose), (longest, others)) = (*values.first()?, *values.last()?);
+        let says = |value| time(value).trim_end().to_owned();
+        let at = counted(at, "connection");
+        Some(match values.len() {
+            1 => format!("{what} at {at}: {}.", says(shortest)),
+            _ => format!(
+                "{what} at {at}: {} ({whose}) to {} ({others}).",
+                says(shortest),
+                says(longest)
+            ),
         })
-        .collect()
+    };
+    let kind_of_time = if is_open(kind) { "p99 of response times" } else { "p99 of service times" };
+    let tied = kind.iter().all(|row| {
+        matches!(Standing::of(verdict, row, Figure::P99Us), Standing::Best | Standing::Tie(_))
+    });
+    let times = told(kind_of_time, |measured| Some(measured.times_us()?.p99));
+    let times = times.map(|text| if tied { format!("{text} All are tied.") } else { text });
+    let others = told("p99 of the bystanders", |measured| Some(measured.bystanders_us?.p99));
+    times.into_iter().chain(others).collect()
 }
 
-/// Memory at the most connections that were held.
-fn memory(rows: &[Row<'_>]) -> Option<String> {
+/// Whether these are response times, from when a request was due.
+pub(super) fn is_open(rows: &[&Row<'_>]) -> bool {
+    rows.iter().flat_map(|row| row.measured()).any(|measured| measured.response_time_us.is_some())
+}
+
+/// What each connection more takes of their memory, or what was seen at the most connections.
+fn memory(results: &Results, rows: &[&Row<'_>]) -> Option<Finding> {
+    let each = names(rows).into_iter().filter_map(|name| {
+        let slope = results.verdict.slopes.iter().find(|slope| slope.backend == name)?;
+        Some(format!("{name} {}", short(slope.user_kib_per_connection)))
+    });
+    let each: Vec<String> = each.collect();
+    if !each.is_empty() {
+        let text = format!("KiB of user memory for each connection held: {}.", each.join(", "));
+        return Some(Finding::new("Memory", text));
+    }
     let enough = rows.iter().filter(|row| row.connections >= ENOUGH_CONNECTIONS);
     let most = enough.map(|row| row.connections).max()?;
-    let (least, greatest) =
-        range(rows.iter().filter(|row| row.connections == most).filter_map(|row| {
-            Some(row.spread(|measured| measured.pss_kib_per_connection)?.median)
-        }))?;
-    let held = connections(most);
-    Some(format!("With {held} held, each took {} KiB.", between(&short(least), &short(greatest))))
+    let held = rows
+        .iter()
+        .filter(|row| row.connections == most)
+        .filter_map(|row| Some(row.spread(|measured| measured.memory_kib_per_connection)?.median));
+    let Spread { least, greatest, .. } = Spread::of(held)?;
+    let (held, each) = (counted(most, "connection"), between(&short(least), &short(greatest)));
+    Some(Finding::new("Memory", format!("with {held} held, each took {each} KiB.")))
 }
 
-fn trouble(row: &Row<'_>) -> Option<String> {
-    let place = format!("{}, {}, {}", row.backend, row.scenario, connections(row.connections));
-    let found = row.errors();
-    if !found.is_empty() {
-        return Some(format!("{place}: errors: {}.", errors(&found)));
+fn reach(verdict: &Verdict) -> Option<Finding> {
+    let stopped = verdict.reach.iter().filter(|reach| reach.connections < reach.asked);
+    let stopped: Vec<String> = stopped.map(ToString::to_string).collect();
+    let most = verdict.reach.iter().map(|reach| reach.connections).max()?;
+    let most = thousands(most as f64);
+    Some(if stopped.is_empty() {
+        Finding::new("How far", format!("all held {most} connections, and nothing stopped them."))
+    } else if stopped.len() < verdict.reach.len() {
+        let text = format!("{}. Nothing stopped the others at {most}.", stopped.join(". "));
+        Finding::new("How far", text)
+    } else {
+        Finding::new("How far", format!("{}.", stopped.join(". ")))
+    })
+}
+
+fn client_bound(rows: &[&Row<'_>]) -> Option<Finding> {
+    let bound = rows.iter().filter(|row| row.client_bound()).count();
+    let text = format!(
+        "the generator was the limit in {bound} of {}, which are marked: the server could do \
+         more, and its throughput is not ranked.",
+        counted(rows.len(), "cell")
+    );
+    (bound > 0).then(|| Finding::new("Client-bound", text))
+}
+
+fn troubles(results: &Results, rows: &[Row<'_>]) -> Vec<Finding> {
+    let failures = failures(results)
+        .into_iter()
+        .map(|(place, why)| Finding::warning(place, format!("could not be measured: {why}.")));
+    let mut all: Vec<Finding> = failures.chain(rows.iter().filter_map(trouble)).collect();
+    let more = all.len().saturating_sub(TROUBLES);
+    if more > 0 {
+        all.truncate(TROUBLES);
+        let text = "in the tables, and in results.csv.";
+        all.push(Finding::warning(format!("{} more with errors", counted(more, "cell")), text));
     }
-    row.client_bound().then(|| format!("{place}: client-bound, the server could do more."))
+    all
 }
 
-fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
-    let spread = crate::stats::Spread::of(values)?;
-    Some((spread.least, spread.greatest))
+fn trouble(row: &Row<'_>) -> Option<Finding> {
+    let found = row.errors();
+    let place = format!("{}, {}", row.backend, place(row.scenario, row.connections));
+    (!found.is_empty()).then(|| Finding::warning(place, format!("errors: {}.", errors(&found))))
 }
 
-fn between(least: &str, greatest: &str) -> String {
-    if least == greatest { least.to_owned() } else { format!("{least} to {greatest}") }
+fn place(scenario: &str, connections: usize) -> String {
+    format!("{scenario}, {}", counted(connections, "connection"))
 }
 
-fn connections(count: usize) -> String {
-    let count = thousands(count as f64);
-    if count == "1" { "1 connection".to_owned() } else { format!("{count} connections") }
+fn kinds(count: usize) -> String {
+    format!("{} of cell", counted(count, "kind"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::json::example;
+    use crate::report::verdict::{NullKind, Reach};
+    use crate::stats::{Percentiles, Ratio};
+
+    fn texts(results: &Results) -> Vec<String> {
+        let findings = findings(results).into_iter();
+        findings.map(|Finding { about, text, .. }| format!("{about}: {text}")).collect()
+    }
 
     #[test]
-    fn under_six_rounds_nothing_is_ranked() {
-        let results = example(5, &[("threads", 12.0), ("mio", 6.0)]);
+    fn with_few_rounds_ranges_are_told_and_nobody_is_first() {
+        let results = example(1, &[("threads", 12.0), ("mio", 6.0)]);
         assert_eq!(
-            findings(&results),
+            texts(&results),
             [
-                "echo, 64 connections: a request cost the server 6.00 to 12.0 µs of CPU, \
-                 and 100,000 requests were answered a second.",
-                "With 64 connections held, each took 2.00 KiB.",
+                "Nothing is ranked: a ranking needs 6 rounds, and there was one; what follows are \
+                 ranges.",
+                "Memory: with 64 connections held, each took 2.00 KiB.",
             ]
         );
     }
 
     #[test]
-    fn six_rounds_are_ranked_by_the_ratios_of_their_rounds() {
+    fn with_six_rounds_backends_are_ranked_and_ties_are_said_to_be_ties() {
         let results = example(6, &[("threads", 12.0), ("mio", 6.0), ("may", 6.0)]);
         assert_eq!(
-            findings(&results)[0],
-            "echo, 64 connections: mio needed the least CPU a request, 6.00 µs; \
-             tied with it: may 1.00 (1.00–1.00); times as much: threads 2.00 (2.00–2.00)."
+            texts(&results),
+            [
+                "threads: 2.00 times the least CPU a request.",
+                "mio: the least CPU a request, or tied with it, everywhere.",
+                "may: the least CPU a request, or tied with it, everywhere.",
+            ]
         );
+    }
+
+    #[test]
+    fn the_null_test_comes_first_and_a_failed_one_warns() {
+        let mut results = example(6, &[("mio", 6.0)]);
+        let ratio = Ratio { rounds: 6, median: 1.03, low: 0.99, high: 1.08 };
+        let kind = |passed| NullKind {
+            scenario: "echo".to_owned(),
+            connections: 64,
+            shape: "closed".to_owned(),
+            ratio,
+            passed,
+        };
+        let mut with = |passed: Option<bool>| {
+            results.verdict.null_test = Some(NullTest {
+                backend: "mio".to_owned(),
+                twin: "mio (twin)".to_owned(),
+                passed,
+                kinds: vec![kind(passed == Some(true))],
+            });
+            findings(&results).swap_remove(0)
+        };
+        assert_eq!(with(Some(true)).about, "The null test passed");
+        let failed = with(Some(false));
+        assert!(failed.is_warning && failed.about == "The null test failed", "{failed:?}");
+        assert!(
+            failed.text.contains("in 1 of 1 kind of cell, at worst 0.99 to 1.08 (echo, 64 "),
+            "{failed:?}"
+        );
+        assert!(with(None).is_warning);
+    }
+
+    #[test]
+    fn the_tail_is_told_at_the_most_connections() {
+        let mut results = example(1, &[("threads", 12.0), ("mio", 6.0)]);
+        for (record, p99) in results.cells.iter_mut().zip([1_500.0, 300.0]) {
+            let measured = record.measured.as_mut().expect("measured");
+            measured.service_time_us = Some(Percentiles { p99, ..Percentiles::default() });
+        }
+        let rows = rows(&results.cells);
+        assert_eq!(
+            tail(&results.verdict, &rows.iter().collect::<Vec<_>>()),
+            ["p99 of service times at 64 connections: 300 µs (mio) to 1.50 ms (threads)."]
+        );
+    }
+
+    #[test]
+    fn how_far_they_came_and_what_stopped_them_is_told() {
+        let mut results = example(1, &[("threads", 12.0)]);
+        results.verdict.reach = vec![Reach {
+            backend: "threads".to_owned(),
+            connections: 8_000,
+            asked: 10_000,
+            stopped_by: Some("vm.max_map_count".to_owned()),
+        }];
+        let wanted = "How far: threads: 8,000 connections; of 10,000 it was stopped by: \
+                      vm.max_map_count.";
+        assert!(texts(&results).contains(&wanted.to_owned()), "{:?}", texts(&results));
+        let other = Reach {
+            backend: "mio".to_owned(),
+            connections: 10_000,
+            asked: 10_000,
+            stopped_by: None,
+        };
+        results.verdict.reach.push(other);
+        let more = texts(&results);
+        assert!(more.iter().any(|text| text.ends_with("Nothing stopped the others at 10,000.")));
+        results.verdict.reach.remove(0);
+        let wanted = "How far: all held 10,000 connections, and nothing stopped them.";
+        assert!(texts(&results).contains(&wanted.to_owned()), "{:?}", texts(&results));
     }
 
     #[test]
     fn what_went_wrong_is_told() {
         let mut results = example(1, &[("mio", 6.0), ("may", 6.0), ("actix", 6.0)]);
+        results.complete = false;
         let [mio, may, actix] = &mut results.cells[..] else { panic!("three cells") };
         (mio.measured, mio.failure) = (None, Some("no luck".to_owned()));
         let may = may.measured.as_mut().expect("measured");
         may.errors.insert("reset".to_owned(), 3);
         actix.measured.as_mut().expect("measured").client_bound = true;
+        let texts = texts(&results);
+        assert!(texts[0].starts_with("The comparison was interrupted: "), "{texts:?}");
         assert_eq!(
-            findings(&results)[2..],
+            texts[3..],
             [
+                "Client-bound: the generator was the limit in 1 of 3 cells, which are marked: the \
+                 server could do more, and its throughput is not ranked.",
                 "mio, echo, 64 connections: could not be measured: no luck.",
                 "may, echo, 64 connections: errors: reset 3.",
-                "actix, echo, 64 connections: client-bound, the server could do more.",
             ]
         );
     }

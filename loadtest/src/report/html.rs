@@ -2,12 +2,15 @@
 
 use askama::Template;
 
-use super::charts::{self, Bar, Line, Point};
-use super::findings::{self, ENOUGH_CONNECTIONS};
-use super::json::{Measured, Results};
-use super::rows::{Row, place, rows};
-use super::terminal::{self, ENOUGH_ROUNDS};
-use crate::lab::{Backend, Environment};
+use super::figures::{Figure, Section as Figures, Table};
+use super::findings::{self, Finding};
+use super::json::Results;
+use super::looks::{self, Look, Looks};
+use super::numbers::counted;
+use super::places::{self, Title};
+use super::rows::{Row, rows};
+use super::table::{self, ENOUGH_ROUNDS};
+use crate::lab::Environment;
 use crate::load::Scenario;
 
 /// The page.
@@ -16,124 +19,171 @@ use crate::load::Scenario;
 struct Page<'r> {
     environment: &'r Environment,
     seed: u64,
+    light: String,
+    dark: String,
+    style: String,
     conduct: String,
+    left_out: &'static str,
     limit: &'static str,
-    findings: Vec<String>,
-    legend: Vec<(usize, &'r str)>,
-    sections: Vec<Section<'r>>,
-    servers: Vec<(&'r str, &'r str)>,
+    findings: Vec<Finding>,
+    places: Option<Table>,
+    matrix: Option<Table>,
+    legend: Vec<(Look, &'r str)>,
+    sections: Vec<Section>,
 }
 
-/// One scenario.
-struct Section<'r> {
-    name: &'r str,
+/// One scenario under one shape.
+struct Section {
+    anchor: String,
+    name: String,
     meaning: &'static str,
-    cpu: Vec<Panel>,
-    memory: Vec<Panel>,
-    throughput: String,
-    rows: Vec<[String; 11]>,
+    tail: String,
+    wide: Vec<Figure>,
+    latencies: Vec<Figure>,
+    is_open: bool,
+    bystanders: Vec<Figure>,
+    timelines: Vec<Figure>,
+    all: Vec<Table>,
 }
 
-/// A chart with its heading.
-struct Panel {
-    heading: String,
-    chart: String,
+/// No page is larger than this.
+const MOST_BYTES: usize = 1_000_000;
+
+/// How much of it there is, if not everything: the first that is not too large is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Detail {
+    /// Percentiles at the fewest and at the most connections only.
+    Ends,
+    /// Nor the tables of all figures.
+    Charts,
+    /// Nor any percentiles.
+    Outlines,
+}
+
+impl Detail {
+    /// What is left out, and where it is instead.
+    fn left_out(self) -> &'static str {
+        match self {
+            Self::Ends => {
+                "For want of room percentiles are drawn for the fewest and the most connections \
+                 only; results.csv has them all."
+            }
+            Self::Charts => {
+                "For want of room percentiles are drawn for the fewest and the most connections \
+                 only, and the tables of all figures are left out; results.csv has them."
+            }
+            Self::Outlines => {
+                "For want of room percentiles, the windows second by second and the tables of all \
+                 figures are left out; results.csv and results.json have them."
+            }
+        }
+    }
+}
+
+impl Section {
+    fn cut(&mut self, detail: Detail) {
+        for figures in [&mut self.latencies, &mut self.bystanders] {
+            if figures.len() > 2 {
+                figures.drain(1..figures.len() - 1);
+            }
+        }
+        if detail >= Detail::Charts {
+            self.all.clear();
+        }
+        if detail >= Detail::Outlines {
+            self.latencies.clear();
+            self.bystanders.clear();
+            self.timelines.clear();
+        }
+    }
 }
 
 /// The page for these results.
 pub(super) fn page(results: &Results) -> anyhow::Result<String> {
-    let rows = rows(results);
-    let mut legend: Vec<(usize, &str)> =
-        rows.iter().map(|row| (place(row.backend), row.backend)).collect();
+    let rows = rows(&results.cells);
+    let mut page = whole(results, &rows);
+    let mut text = page.render()?;
+    for detail in [Detail::Ends, Detail::Charts, Detail::Outlines] {
+        if text.len() <= MOST_BYTES {
+            break;
+        }
+        page.left_out = detail.left_out();
+        page.sections.iter_mut().for_each(|section| section.cut(detail));
+        text = page.render()?;
+    }
+    Ok(text)
+}
+
+/// The page with everything.
+fn whole<'r>(results: &'r Results, rows: &[Row<'r>]) -> Page<'r> {
+    let looks = Looks::of(results);
+    let drawn = findings::compared(rows);
+    let mut legend: Vec<(Look, &str)> =
+        drawn.iter().map(|row| (looks.look(row.backend), row.backend)).collect();
     legend.sort_unstable();
     legend.dedup();
-    let servers = &results.environment.servers;
-    let page = Page {
+    let kinds = drawn.chunk_by(|a, b| a.kind() == b.kind()).count();
+    let sections = places::sections(results, &drawn);
+    Page {
         environment: &results.environment,
-        seed: results.seed,
+        seed: results.experiment.seed,
+        light: looks::variables(false),
+        dark: looks::variables(true),
+        style: looks::style_sheet(),
         conduct: conduct(results),
-        limit: terminal::LIMIT,
+        left_out: "",
+        limit: table::LIMIT,
         findings: findings::findings(results),
+        places: places::places(results, &drawn).filter(|_| kinds > 1),
+        matrix: (kinds > 1).then(|| places::matrix(results, &drawn)),
         legend,
-        sections: rows.chunk_by(|a, b| a.scenario == b.scenario).map(section).collect(),
-        servers: Backend::ALL
-            .into_iter()
-            .filter_map(|backend| Some((backend.name(), servers.get(backend.name())?.as_str())))
+        sections: sections
+            .iter()
+            .enumerate()
+            .map(|(place, (title, drawn))| {
+                let figures = Figures { rows: drawn, looks: &looks, results };
+                section(&format!("s{place}"), *title, &figures, rows)
+            })
             .collect(),
-    };
-    Ok(page.render()?)
+    }
 }
 
 fn conduct(results: &Results) -> String {
-    let rounds = results.rounds;
-    let times = terminal::times(results);
+    let rounds = results.experiment.rounds;
+    let times = table::times(results);
     let ranking = if rounds < ENOUGH_ROUNDS {
         format!("A ranking needs {ENOUGH_ROUNDS} rounds, so ranges are shown and nothing is ranked")
     } else {
-        "Figures are medians of the rounds; two backends are compared round by round".to_owned()
+        "Figures are medians of the rounds. Two backends are compared round by round: × is the \
+         median of their ratios, with an interval of at least 95%, and where that holds 1 they are \
+         tied"
+            .to_owned()
     };
-    let plural = if rounds == 1 { "round" } else { "rounds" };
-    format!(
-        "Closed loop: each connection asks again as soon as it is answered. {rounds} {plural} of \
-         {times}, each with a fresh server and a fresh generator. {ranking}."
-    )
+    let rounds = counted(rounds, "round");
+    format!("{rounds} of {times}, each with a fresh server and a fresh generator. {ranking}.")
 }
 
-fn section<'r>(rows: &[Row<'r>]) -> Section<'r> {
-    let name = rows.first().map_or("", |row| row.scenario);
-    let panels = |unit: &str, value: fn(&Measured) -> Option<f64>, enough: usize| {
-        rows.chunk_by(|a, b| a.connections == b.connections)
-            .filter(|rows| rows.iter().all(|row| row.connections >= enough))
-            .filter_map(|rows| panel(rows, unit, value))
-            .collect()
-    };
+fn section(anchor: &str, title: Title<'_>, figures: &Figures<'_, '_>, rows: &[Row<'_>]) -> Section {
+    let of = |row: &&Row<'_>| Title::of(figures.results, row) == title;
+    let rows: Vec<&Row<'_>> = rows.iter().filter(of).collect();
+    let all = rows.chunk_by(|a, b| a.kind() == b.kind()).filter_map(|kind| {
+        let at = kind.first()?;
+        let at = format!("{}, {}", counted(at.connections, "connection"), at.shape);
+        Some(table::of_kind(at, kind, figures.results))
+    });
     Section {
-        name,
-        meaning: name.parse::<Scenario>().map_or("", Scenario::meaning),
-        cpu: panels("µs", |measured| measured.server_cpu_us_per_request, 1),
-        memory: panels("KiB", |measured| measured.pss_kib_per_connection, ENOUGH_CONNECTIONS),
-        throughput: throughput(rows),
-        rows: rows.iter().map(cells).collect(),
+        anchor: anchor.to_owned(),
+        name: title.to_string(),
+        meaning: title.scenario.parse::<Scenario>().map_or("", Scenario::meaning),
+        tail: findings::tail(&figures.results.verdict, figures.rows).join(" "),
+        wide: [figures.cpu(), figures.throughput(), figures.memory()]
+            .into_iter()
+            .flatten()
+            .collect(),
+        latencies: figures.latencies(),
+        is_open: findings::is_open(figures.rows),
+        bystanders: figures.bystanders(),
+        timelines: figures.timelines(),
+        all: all.collect(),
     }
-}
-
-/// The bars of all backends at one number of connections; none if nothing was measured.
-fn panel(rows: &[Row<'_>], unit: &str, value: fn(&Measured) -> Option<f64>) -> Option<Panel> {
-    let count = charts::thousands(rows.first()?.connections as f64);
-    let heading =
-        if count == "1" { "1 connection".to_owned() } else { format!("{count} connections") };
-    let bars: Vec<Bar<'_>> = rows
-        .iter()
-        .filter_map(|row| {
-            let spread = row.spread(value)?;
-            Some(Bar { name: row.backend, place: place(row.backend), spread })
-        })
-        .collect();
-    let chart = charts::bars(&heading, unit, &bars);
-    (!bars.is_empty()).then_some(Panel { heading, chart })
-}
-
-fn throughput(rows: &[Row<'_>]) -> String {
-    let mut lines: Vec<Line<'_>> = Vec::new();
-    for row in rows {
-        let Some(spread) = row.spread(|measured| Some(measured.requests_per_second)) else {
-            continue;
-        };
-        let (x, y, is_bound) = (row.connections as f64, spread.median, row.client_bound());
-        let point = Point { x, y, is_bound };
-        if let Some(line) = lines.iter_mut().find(|line| line.name == row.backend) {
-            line.points.push(point);
-        } else {
-            let (name, place) = (row.backend, place(row.backend));
-            lines.push(Line { name, place, points: vec![point] });
-        }
-    }
-    lines.sort_by_key(|line| line.place);
-    charts::lines("Requests a second over connections", &lines)
-}
-
-fn cells(row: &Row<'_>) -> [String; 11] {
-    let [_, connections, backend, figures @ ..] = terminal::cells(row);
-    let [cpu, rate, p50, p99, memory, threads, switches, errors, limit] = figures;
-    [connections, backend, cpu, rate, p50, p99, memory, threads, switches, errors, limit]
 }

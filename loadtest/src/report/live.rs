@@ -2,9 +2,9 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::charts::thousands;
+use super::numbers::thousands;
 use super::terminal;
-use crate::load::{Observer, Part, Recorder};
+use crate::load::{Observer, Part, Progress};
 
 /// The line shares a core with the load, so it is not drawn more often than eyes need.
 const DRAWN_A_SECOND: u8 = 4;
@@ -29,9 +29,9 @@ impl Live {
 }
 
 impl Observer for Live {
-    fn glance(&mut self, part: Part, figures: &Recorder) {
+    fn glance(&mut self, part: Part, progress: &Progress) {
         if !self.bar.is_hidden() {
-            self.bar.set_message(line(part, self.connections, figures));
+            self.bar.set_message(line(part, self.connections, progress));
             self.bar.tick();
         }
     }
@@ -41,16 +41,16 @@ impl Observer for Live {
     }
 }
 
-fn line(part: Part, connections: usize, figures: &Recorder) -> String {
-    let errors = terminal::errors(&figures.errors());
+fn line(part: Part, connections: usize, progress: &Progress) -> String {
+    let errors = terminal::errors(&progress.errors);
     match part {
         Part::Ramp => {
-            let connected = figures.count_connected();
+            let connected = progress.connected;
             format!("connecting: {connected} of {connections}, errors: {errors}")
         }
         Part::WarmUp | Part::Window => {
             let name = if part == Part::WarmUp { "warming up" } else { "measuring" };
-            let answers = thousands(figures.answered_since_start() as f64);
+            let answers = thousands(progress.answers as f64);
             format!("{name}: {answers} right answers, errors: {errors}")
         }
     }
@@ -58,19 +58,16 @@ fn line(part: Part, connections: usize, figures: &Recorder) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::wire::Fault;
+    use crate::load::Errors;
 
     #[test]
     fn errors_show_while_they_happen() {
-        let figures = Recorder::default();
-        figures.connected();
-        assert_eq!(line(Part::Ramp, 2, &figures), "connecting: 1 of 2, errors: none");
-        figures.answered(Duration::from_millis(1), 10);
-        figures.failed(Fault::Unavailable);
-        let measuring = line(Part::Window, 2, &figures);
+        let mut progress = Progress { connected: 1, ..Progress::default() };
+        assert_eq!(line(Part::Ramp, 2, &progress), "connecting: 1 of 2, errors: none");
+        progress.answers = 1;
+        progress.errors = Errors::from([("status_503".to_owned(), 1)]);
+        let measuring = line(Part::Window, 2, &progress);
         assert_eq!(measuring, "measuring: 1 right answers, errors: status_503 1");
     }
 }

@@ -1,6 +1,6 @@
 //! The rounds of a cell brought together: a row of every table, a bar or a point of every chart.
 
-use super::json::{Measured, Record, Results};
+use super::json::{Measured, Record, Results, Role};
 use crate::lab::Backend;
 use crate::load::Errors;
 use crate::stats::Spread;
@@ -11,10 +11,34 @@ pub(crate) struct Row<'r> {
     pub(crate) backend: &'r str,
     pub(crate) scenario: &'r str,
     pub(crate) connections: usize,
+    pub(crate) shape: &'r str,
+    pub(crate) role: Role,
     records: Vec<&'r Record>,
 }
 
 impl<'r> Row<'r> {
+    fn of(record: &'r Record) -> Self {
+        Self {
+            backend: &record.backend,
+            scenario: &record.scenario,
+            connections: record.connections,
+            shape: &record.shape,
+            role: record.role,
+            records: vec![record],
+        }
+    }
+
+    fn holds(&self, record: &Record) -> bool {
+        self.backend == record.backend
+            && self.role == record.role
+            && self.kind() == (&record.scenario, record.connections, &record.shape)
+    }
+
+    /// What two rows must have in common to be compared: scenario, connections, shape.
+    pub(crate) fn kind(&self) -> (&'r str, usize, &'r str) {
+        (self.scenario, self.connections, self.shape)
+    }
+
     /// The spread over the rounds of whatever `value` takes from one.
     pub(crate) fn spread(&self, value: impl Fn(&Measured) -> Option<f64>) -> Option<Spread> {
         Spread::of(self.measured().filter_map(value))
@@ -28,6 +52,11 @@ impl<'r> Row<'r> {
     /// The same with their numbers.
     pub(crate) fn rounds(&self) -> impl Iterator<Item = (usize, &'r Measured)> {
         self.records.iter().filter_map(|record| Some((record.round, record.measured.as_ref()?)))
+    }
+
+    /// All rounds, measured or not.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &'r Record> {
+        self.records.iter().copied()
     }
 
     /// The errors of all rounds by kind.
@@ -46,7 +75,7 @@ impl<'r> Row<'r> {
 
     /// What held it back, in the first round in which something did.
     pub(crate) fn limit(&self) -> Option<&'r str> {
-        self.measured().find_map(|measured| measured.limit.as_deref())
+        self.records.iter().find_map(|record| record.limit.as_deref())
     }
 
     /// Whether a round could not be measured.
@@ -55,21 +84,20 @@ impl<'r> Row<'r> {
     }
 }
 
-/// The rows by scenario, number of connections and backend, each in the order of the reports.
-pub(crate) fn rows(results: &Results) -> Vec<Row<'_>> {
+/// The rows by scenario, number of connections, shape and backend, each in the order of the reports.
+pub(crate) fn rows(records: &[Record]) -> Vec<Row<'_>> {
     let mut rows: Vec<Row<'_>> = Vec::new();
-    for record in &results.cells {
-        let (backend, scenario) = (record.backend.as_str(), record.scenario.as_str());
-        let connections = record.connections;
-        let same = |row: &&mut Row<'_>| {
-            (row.backend, row.scenario, row.connections) == (backend, scenario, connections)
-        };
-        match rows.iter_mut().find(same) {
+    for record in records {
+        match rows.iter_mut().find(|row| row.holds(record)) {
             Some(row) => row.records.push(record),
-            None => rows.push(Row { backend, scenario, connections, records: vec![record] }),
+            None => rows.push(Row::of(record)),
         }
     }
-    rows.sort_by_key(|row| (scenario_place(row.scenario), row.connections, place(row.backend)));
+    rows.sort_by(|a, b| {
+        let kind = |row: &Row<'_>| (scenario_place(row.scenario), row.connections);
+        let within = |row: &Row<'_>| (row.role, place(row.backend));
+        kind(a).cmp(&kind(b)).then(a.shape.cmp(b.shape)).then(within(a).cmp(&within(b)))
+    });
     rows
 }
 
@@ -114,7 +142,7 @@ mod tests {
     #[test]
     fn rounds_come_together_in_the_order_of_the_reports() {
         let results = example(3, &[("tokio", 8.0), ("threads", 12.0)]);
-        let rows = rows(&results);
+        let rows = rows(&results.cells);
         let names: Vec<&str> = rows.iter().map(|row| row.backend).collect();
         assert_eq!(names, ["threads", "tokio"]);
         assert!(rows.iter().all(|row| row.measured().count() == 3));

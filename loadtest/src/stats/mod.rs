@@ -2,6 +2,8 @@
 
 mod latency;
 mod rounds;
+mod unpaired;
 
 pub(crate) use latency::{Latency, Percentiles};
-pub(crate) use rounds::{Spread, ratio};
+pub(crate) use rounds::{Ratio, Spread, ratio, slope};
+pub(crate) use unpaired::{Change, change};

@@ -5,11 +5,13 @@
 //! that what disturbed a whole round cancels out ([`ratio`]). The interval comes from the ordered
 //! ratios alone and assumes no distribution.
 
+use serde::{Deserialize, Serialize};
+
 /// The least coverage an interval may have to be shown as one.
-const COVERAGE: f64 = 0.95;
+pub(super) const COVERAGE: f64 = 0.95;
 
 /// The median and the range of some values.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spread {
     /// The middle value, or the mean of the two.
     pub(crate) median: f64,
@@ -28,9 +30,12 @@ impl Spread {
 }
 
 /// How one backend compares with another.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ratio {
+    /// How many rounds have both.
+    pub(crate) rounds: usize,
     /// The median of the rounds' ratios.
+    #[serde(rename = "ratio")]
     pub(crate) median: f64,
     /// The lower end of the interval.
     pub(crate) low: f64,
@@ -49,8 +54,22 @@ impl Ratio {
 /// interval of 95% needs: six.
 pub(crate) fn ratio(pairs: impl IntoIterator<Item = (f64, f64)>) -> Option<Ratio> {
     let ratios = sorted(pairs.into_iter().map(|(a, b)| a / b));
-    let cut = interval_cut(ratios.len())?;
-    Some(Ratio { median: median(&ratios)?, low: ratios[cut], high: ratios[ratios.len() - 1 - cut] })
+    let rounds = ratios.len();
+    let cut = interval_cut(rounds)?;
+    let (low, high) = (ratios[cut], ratios[rounds - 1 - cut]);
+    Some(Ratio { rounds, median: median(&ratios)?, low, high })
+}
+
+/// By how much the second of each pair grows with each unit of the first: the least squares' line.
+/// `None` with fewer than two different firsts.
+pub(crate) fn slope(points: impl IntoIterator<Item = (f64, f64)>) -> Option<f64> {
+    let points: Vec<(f64, f64)> = points.into_iter().collect();
+    let count = points.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
+    let products = |point: &(f64, f64)| (point.0 - x) * (point.1 - y);
+    let squares: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
+    (squares > 0.0).then(|| points.iter().map(products).sum::<f64>() / squares)
 }
 
 /// How many ordered values may be left out at either end so that the rest still covers the
@@ -71,7 +90,7 @@ fn interval_cut(count: usize) -> Option<usize> {
     cut
 }
 
-fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
+pub(super) fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
     values.sort_by(f64::total_cmp);
     values
@@ -109,7 +128,7 @@ mod tests {
         // The rounds differ tenfold, the two backends always by a factor of two.
         let rounds = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0];
         let ratio = ratio(rounds.map(|value| (2.0 * value, value))).expect("six rounds");
-        assert_eq!(ratio, Ratio { median: 2.0, low: 2.0, high: 2.0 });
+        assert_eq!(ratio, Ratio { rounds: 6, median: 2.0, low: 2.0, high: 2.0 });
         assert!(!ratio.is_tie());
     }
 
@@ -118,5 +137,14 @@ mod tests {
         let values = [0.9, 0.95, 1.0, 1.05, 1.1, 1.2];
         assert!(ratio(values.map(|value| (value, 1.0))).is_some_and(|ratio| ratio.is_tie()));
         assert_eq!(ratio([(1.0, 1.0); 5]), None);
+    }
+
+    #[test]
+    fn a_slope_is_that_of_the_least_squares() {
+        assert_eq!(slope([(1.0, 5.0), (2.0, 7.0), (4.0, 11.0)]), Some(2.0));
+        // Worked by hand: means 2 and 2, products 1 + 0 + 2, squares 1 + 0 + 1.
+        assert_eq!(slope([(1.0, 1.0), (2.0, 1.0), (3.0, 4.0)]), Some(1.5));
+        assert_eq!(slope([(3.0, 1.0), (3.0, 9.0)]), None, "one number of connections has none");
+        assert_eq!(slope([]), None);
     }
 }

@@ -34,6 +34,13 @@ pub(crate) struct Reply {
     pub(crate) length: usize,
 }
 
+impl Reply {
+    /// An answer that overtook its request leaves the connection in the middle of it.
+    pub(super) fn with_unsent(self, unsent: &[u8]) -> Self {
+        Self { persistent: self.persistent && unsent.is_empty(), ..self }
+    }
+}
+
 /// Where in an answer the next byte belongs.
 #[derive(Debug)]
 pub(crate) struct AnswerReader {
@@ -108,6 +115,11 @@ impl AnswerReader {
             Stage::Head if self.pending.is_empty() => Err(Fault::Reset),
             _ => Err(Fault::ShortBody),
         }
+    }
+
+    /// How many bytes have been read since [`take_bytes`](Self::take_bytes) was last asked.
+    pub(super) fn bytes_so_far(&self) -> u64 {
+        self.bytes
     }
 
     /// How many bytes have been read since this was last asked.

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::{AnswerReader, Exchange, Fault, Patience, Reply};
+use super::{AnswerReader, Exchange, Fault, Origin, Patience, Reply};
 
 /// What one read can bring. Shared by all connections: an answer is taken in as it is read.
 const READ_BYTES: usize = 64 * 1024;
@@ -42,9 +42,14 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects, within the patience given.
-    pub(crate) async fn open(address: SocketAddr, patience: &mut Patience) -> Result<Self, Stop> {
-        let mut connecting = pin!(TcpStream::connect(address));
+    /// Connects, within the patience given, from the source address that `number` is the turn of.
+    pub(crate) async fn open(
+        address: SocketAddr,
+        origin: &Origin,
+        number: usize,
+        patience: &mut Patience,
+    ) -> Result<Self, Stop> {
+        let mut connecting = pin!(origin.connect(address, number));
         let stream = patience.wait(|context| connecting.as_mut().poll(context)).await??;
         // A request is one write; without this its last segment could wait for an ACK.
         stream.set_nodelay(true)?;
@@ -64,9 +69,54 @@ impl Connection {
         patience.wait(|context| self.poll_exchange(context, exchange, &mut unsent)).await?
     }
 
+    /// Waits until the server ends the connection, which it must not, or the test is over. What
+    /// it says before that nobody asked for.
+    pub(crate) async fn hold(&mut self, patience: &mut Patience) -> Stop {
+        let mut byte = [0];
+        let end = patience.wait_long(|context| {
+            Pin::new(&mut self.stream).poll_peek(context, &mut ReadBuf::new(&mut byte))
+        });
+        match end.await {
+            Err(stop) => stop,
+            Ok(Ok(0)) => Stop::Fault(Fault::Reset),
+            Ok(Ok(_)) => Stop::Fault(Fault::Malformed),
+            Ok(Err(error)) => error.into(),
+        }
+    }
+
+    /// Waits for the end of a connection that the server has announced.
+    pub(crate) async fn end(mut self, patience: &mut Patience) -> Result<(), Stop> {
+        let mut byte = [0];
+        let count = patience.wait(|context| {
+            let mut read = ReadBuf::new(&mut byte);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
+            Poll::Ready(Ok::<_, Stop>(read.filled().len()))
+        });
+        match count.await?? {
+            0 => Ok(()),
+            _ => Err(Stop::Fault(Fault::WrongBody)),
+        }
+    }
+
     /// How many bytes have been read since this was last asked.
     pub(crate) fn take_bytes(&mut self) -> u64 {
         self.reader.take_bytes()
+    }
+
+    /// How many bytes have been read since [`take_bytes`](Self::take_bytes) was last asked.
+    pub(super) fn bytes_so_far(&self) -> u64 {
+        self.reader.bytes_so_far()
+    }
+
+    pub(super) fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Result<Poll<usize>, Stop> {
+        match Pin::new(&mut self.stream).poll_write(context, bytes) {
+            Poll::Ready(count) => Ok(Poll::Ready(count?)),
+            Poll::Pending => Ok(Poll::Pending),
+        }
     }
 
     fn poll_exchange(
@@ -76,35 +126,33 @@ impl Connection {
         unsent: &mut &[u8],
     ) -> Poll<Result<Reply, Stop>> {
         while !unsent.is_empty() {
-            match Pin::new(&mut self.stream).poll_write(context, unsent)? {
+            match self.poll_write(context, unsent)? {
                 Poll::Ready(count) => *unsent = &unsent[count..],
                 Poll::Pending => break,
             }
         }
-        self.poll_answer(context, exchange).map_ok(|reply| Reply {
-            // An answer that overtook its request leaves the connection in the middle of it.
-            persistent: reply.persistent && unsent.is_empty(),
-            ..reply
-        })
+        loop {
+            if let Some(reply) = ready!(self.poll_read_once(context, exchange, READ_BYTES))? {
+                return Poll::Ready(Ok(reply.with_unsent(unsent)));
+            }
+        }
     }
 
-    fn poll_answer(
+    /// One read, of so many bytes at most; `Some` if that completes the answer.
+    pub(super) fn poll_read_once(
         &mut self,
         context: &mut Context<'_>,
         exchange: &Exchange,
-    ) -> Poll<Result<Reply, Stop>> {
+        most: usize,
+    ) -> Poll<Result<Option<Reply>, Stop>> {
         READ_BUFFER.with_borrow_mut(|buffer| {
-            loop {
-                let mut read = ReadBuf::new(buffer);
-                ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
-                let outcome = match read.filled() {
-                    [] => self.reader.end_of_stream(exchange).map(Some),
-                    bytes => self.reader.feed(bytes, exchange),
-                };
-                if let Some(reply) = outcome.map_err(Stop::Fault)? {
-                    return Poll::Ready(Ok(reply));
-                }
-            }
+            let mut read = ReadBuf::new(&mut buffer[..most.min(READ_BYTES)]);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
+            let outcome = match read.filled() {
+                [] => self.reader.end_of_stream(exchange).map(Some),
+                bytes => self.reader.feed(bytes, exchange),
+            };
+            Poll::Ready(outcome.map_err(Stop::Fault))
         })
     }
 }

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 /// One request and what a right answer to it looks like. All users of a test share it.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Exchange {
     /// Where to connect.
     pub(crate) address: SocketAddr,
@@ -16,7 +18,7 @@ pub(crate) struct Exchange {
 }
 
 /// What the body of a right answer must be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Body {
     /// Whatever it is, as long as it is complete.
     Any,
@@ -45,6 +47,21 @@ impl Exchange {
         Self { address, request, status: 200, body }
     }
 
+    /// The same request, but it says that it is the last on its connection.
+    pub(crate) fn closing(mut self) -> Self {
+        let line = self.request.windows(2).position(|pair| pair == b"\r\n");
+        let after = line.map_or(self.request.len(), |at| at + 2);
+        self.request.splice(after..after, *b"Connection: close\r\n");
+        self
+    }
+
+    /// What is asked, for reports.
+    pub(crate) fn method_and_target(&self) -> (&str, &str) {
+        let line = self.request.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        let mut words = std::str::from_utf8(line).unwrap_or_default().split(' ');
+        (words.next().unwrap_or_default(), words.next().unwrap_or_default())
+    }
+
     /// The right answer in words.
     pub(crate) fn expected(&self) -> String {
         let status = self.status;
@@ -63,10 +80,25 @@ impl Exchange {
 mod tests {
     use super::*;
 
-    fn request(content: &[u8]) -> String {
+    fn exchange(content: &[u8]) -> Exchange {
         let address = SocketAddr::from(([127, 0, 0, 1], 8080));
-        let exchange = Exchange::new(address, "h:8080", "POST", "/echo", content, Body::Any);
-        String::from_utf8(exchange.request).expect("the request is text")
+        Exchange::new(address, "h:8080", "POST", "/echo", content, Body::Any)
+    }
+
+    fn request(content: &[u8]) -> String {
+        String::from_utf8(exchange(content).request).expect("the request is text")
+    }
+
+    #[test]
+    fn a_request_says_what_it_asks() {
+        assert_eq!(exchange(b"abc").method_and_target(), ("POST", "/echo"));
+    }
+
+    #[test]
+    fn the_last_request_of_a_connection_says_so() {
+        let request = String::from_utf8(exchange(b"abc").closing().request).expect("text");
+        let fields = "Connection: close\r\nHost: h:8080\r\nContent-Length: 3\r\n\r\nabc";
+        assert_eq!(request, format!("POST /echo HTTP/1.1\r\n{fields}"));
     }
 
     #[test]

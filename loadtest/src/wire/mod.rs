@@ -12,10 +12,14 @@ mod answer;
 mod connection;
 mod exchange;
 mod fault;
+mod origin;
 mod patience;
+mod slow;
 
 pub(crate) use answer::{AnswerReader, Reply};
 pub(crate) use connection::{Connection, Stop};
 pub(crate) use exchange::{Body, Exchange};
 pub(crate) use fault::Fault;
+pub(crate) use origin::{Origin, ports};
 pub(crate) use patience::{Patience, Signal};
+pub(crate) use slow::{Pace, SLOW_READER_BUFFER};

@@ -4,11 +4,12 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep};
 
 use super::{Fault, Stop};
@@ -44,8 +45,9 @@ impl Signal {
 
 /// How long a user is ready to wait.
 ///
-/// The timer is lazy: it is set once and looked at when it fires, not moved with every request,
-/// which at 200,000 requests a second would cost more than the requests.
+/// It costs next to nothing while nothing runs out, which at 200,000 requests a second matters. The
+/// timer is set once and looked at when it has fired, not moved with every request; and neither it
+/// nor the signal is told again whom to wake as long as that is the same task.
 #[derive(Debug)]
 pub(crate) struct Patience {
     time_out: Duration,
@@ -53,6 +55,8 @@ pub(crate) struct Patience {
     timer: Pin<Box<Sleep>>,
     over: Arc<Signal>,
     over_waiter: Pin<Box<OwnedNotified>>,
+    /// Whom timer and signal wake.
+    waker: Option<Waker>,
 }
 
 impl Patience {
@@ -60,7 +64,7 @@ impl Patience {
     pub(crate) fn new(time_out: Duration, over: Arc<Signal>) -> Self {
         let over_waiter = Box::pin(over.notify.clone().notified_owned());
         let timer = Box::pin(tokio::time::sleep(time_out));
-        Self { time_out, since: Instant::now(), timer, over, over_waiter }
+        Self { time_out, since: Instant::now(), timer, over, over_waiter, waker: None }
     }
 
     /// The time-out counts from `now` on.
@@ -68,29 +72,54 @@ impl Patience {
         self.since = now;
     }
 
-    /// Waits until `ready` is.
+    /// Waits until `ready` is, but not past the time-out.
     pub(crate) async fn wait<T>(
         &mut self,
         mut ready: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Result<T, Stop> {
         poll_fn(|context| match ready(context) {
             Poll::Ready(value) => Poll::Ready(Ok(value)),
-            Poll::Pending => self.poll_stop(context).map(Err),
+            Poll::Pending => match self.poll_over(context) {
+                Poll::Ready(over) => Poll::Ready(Err(over)),
+                Poll::Pending => self.poll_time_out(context).map(Err),
+            },
+        })
+        .await
+    }
+
+    /// Waits until `ready` is; cut short only by the end of the test.
+    pub(crate) async fn wait_long<T>(
+        &mut self,
+        mut ready: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Result<T, Stop> {
+        poll_fn(|context| match ready(context) {
+            Poll::Ready(value) => Poll::Ready(Ok(value)),
+            Poll::Pending => self.poll_over(context).map(Err),
         })
         .await
     }
 
     /// Does nothing for a while; cut short only by the end of the test.
     pub(crate) async fn pause(&mut self, duration: Duration) -> Result<(), Stop> {
-        let now = Instant::now();
-        self.restart(now + duration);
-        let mut sleep = pin!(tokio::time::sleep_until(now + duration));
-        self.wait(|context| sleep.as_mut().poll(context)).await
+        let mut sleep = pin!(tokio::time::sleep(duration));
+        self.wait_long(|context| sleep.as_mut().poll(context)).await
     }
 
-    fn poll_stop(&mut self, context: &mut Context<'_>) -> Poll<Stop> {
-        if self.over.is_raised() || self.over_waiter.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Stop::Over);
+    fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<Stop> {
+        let known = self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
+        if !known {
+            // What has come already stays so, and is seen by the next to look.
+            let _ = self.timer.as_mut().poll(context);
+            let _ = self.over_waiter.as_mut().poll(context);
+            self.remember(context);
+        }
+        // The signal is raised before anybody is woken, so the flag tells all.
+        if self.over.is_raised() { Poll::Ready(Stop::Over) } else { Poll::Pending }
+    }
+
+    fn poll_time_out(&mut self, context: &mut Context<'_>) -> Poll<Stop> {
+        if !self.timer.is_elapsed() {
+            return Poll::Pending;
         }
         while self.timer.as_mut().poll(context).is_ready() {
             let deadline = self.since + self.time_out;
@@ -99,7 +128,14 @@ impl Patience {
             }
             self.timer.as_mut().reset(deadline);
         }
+        self.remember(context);
         Poll::Pending
+    }
+
+    /// Timer and signal know whom to wake, unless the task has used up its share of this turn:
+    /// then they are told again in the next.
+    fn remember(&mut self, context: &Context<'_>) {
+        self.waker = has_budget_remaining().then(|| context.waker().clone());
     }
 }
 
@@ -134,6 +170,58 @@ mod tests {
             let never = patience.wait(|_| Poll::<()>::Pending).await;
             assert_eq!(never, Err(Stop::Fault(Fault::TimedOut)));
             assert!(restarted + time_out <= Instant::now(), "it ended early");
+        });
+    }
+
+    #[test]
+    fn a_time_out_that_passed_while_there_was_none_still_ends_the_next_wait() {
+        run(async {
+            let mut patience = Patience::new(Duration::from_millis(5), Arc::default());
+            let long = patience.pause(Duration::from_millis(30)).await;
+            assert_eq!(long, Ok(()), "a pause has no time-out");
+            // The timer has fired by now, and nobody looked.
+            patience.restart(Instant::now());
+            let never = patience.wait(|_| Poll::<()>::Pending).await;
+            assert_eq!(never, Err(Stop::Fault(Fault::TimedOut)));
+        });
+    }
+
+    #[test]
+    fn whoever_waits_now_is_woken_and_not_who_waited_before() {
+        run(async {
+            let mut patience = Patience::new(Duration::from_millis(20), Arc::default());
+            let mut polled = false;
+            let waited = patience.wait(|context| {
+                context.waker().wake_by_ref();
+                if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
+            });
+            waited.await.expect("the second time it is ready");
+            // The timer runs, and knows this task.
+            let elsewhere =
+                tokio::spawn(async move { patience.wait(|_| Poll::<()>::Pending).await });
+            let woken = tokio::time::timeout(Duration::from_mins(1), elsewhere).await;
+            let never = woken.expect("it is woken").expect("it ends");
+            assert_eq!(never, Err(Stop::Fault(Fault::TimedOut)));
+        });
+    }
+
+    #[test]
+    fn a_task_that_has_used_up_its_turn_still_has_its_time_out() {
+        run(async {
+            let mut patience = Patience::new(Duration::from_millis(5), Arc::default());
+            let waited = tokio::spawn(async move {
+                let mut spent = false;
+                let never = patience.wait(|context| {
+                    // In its first turn only.
+                    while !spent && pin!(tokio::task::consume_budget()).poll(context).is_ready() {}
+                    spent = true;
+                    Poll::<()>::Pending
+                });
+                never.await
+            });
+            let woken = tokio::time::timeout(Duration::from_mins(1), waited).await;
+            let never = woken.expect("it is woken").expect("it ends");
+            assert_eq!(never, Err(Stop::Fault(Fault::TimedOut)));
         });
     }
 

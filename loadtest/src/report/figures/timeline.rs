@@ -1,0 +1,98 @@
+//! The window, second by second.
+
+use super::{Entry, Figure, Section, Show, Table, described};
+use crate::report::json::{Measured, Second};
+use crate::report::numbers::{counted, round_time, thousands, time};
+use crate::report::rows::Row;
+use crate::report::svg::{Axis, Line, Plot, Point, Width};
+use crate::stats::Spread;
+
+impl Section<'_, '_> {
+    /// The seconds of the windows at the most connections.
+    pub(in crate::report) fn timelines(&self) -> Vec<Figure> {
+        let Some(kind) = self.kinds().last() else { return Vec::new() };
+        let window = self.results.experiment.window_seconds;
+        let rate: &dyn Fn(&Second, f64) -> f64 = &|second, length| second.answers as f64 / length;
+        let p99: &dyn Fn(&Second, f64) -> f64 = &|second, _| second.p99_us;
+        let figures = [
+            ("Requests a second", rate, thousands as Show, thousands as Show),
+            ("p99", p99, |value| time(value).trim_end().to_owned(), round_time),
+        ];
+        let figures = figures.into_iter().filter_map(|(heading, value, show, tick)| {
+            self.timeline(kind, (heading, window), value, (show, tick))
+        });
+        figures.collect()
+    }
+
+    fn timeline(
+        &self,
+        kind: &[&Row<'_>],
+        (heading, window): (&str, f64),
+        value: &dyn Fn(&Second, f64) -> f64,
+        (show, tick): (Show, Show),
+    ) -> Option<Figure> {
+        let lines: Vec<Line> = kind
+            .iter()
+            .map(|row| Line {
+                name: row.backend.to_owned(),
+                value: String::new(),
+                look: self.looks.look(row.backend),
+                points: seconds(row, window, value),
+            })
+            .filter(|line| !line.points.is_empty())
+            .collect();
+        let points = || lines.iter().flat_map(|line| &line.points);
+        let most = points().map(|point| point.range.1).fold(0.0, f64::max);
+        let end = points().map(|point| point.x).fold(0.0, f64::max);
+        if most <= 0.0 {
+            return None;
+        }
+        let at = counted(kind.first()?.connections, "connection");
+        let spread =
+            |pick: fn(&Point) -> f64, line: &Line| Spread::of(line.points.iter().map(pick));
+        let table = Table {
+            caption: format!("{heading}, {at}"),
+            columns: ["median second", "least", "greatest"].map(str::to_owned).to_vec(),
+            lines: lines
+                .iter()
+                .filter_map(|line| {
+                    let median = spread(|point| point.y, line)?.median;
+                    let least = spread(|point| point.range.0, line)?.least;
+                    let greatest = spread(|point| point.range.1, line)?.greatest;
+                    let entry = |value| Entry { text: show(value), note: String::new() };
+                    Some((line.name.clone(), [median, least, greatest].map(entry).to_vec()))
+                })
+                .collect(),
+        };
+        let plot = Plot {
+            title: &table.caption,
+            width: Width::Half,
+            x: Axis::of_seconds("seconds", end.max(1.0)),
+            y: Axis::from_zero("", most, tick),
+            lines,
+            ceiling: None,
+        };
+        let chart = plot.draw(&described(&table));
+        Some(Figure { heading: heading.to_owned(), meaning: String::new(), chart, table })
+    }
+}
+
+/// Each second of a row's windows: the median over the rounds, and the range. What is left of the
+/// window after its last whole second is passed over.
+fn seconds(row: &Row<'_>, window: f64, value: &dyn Fn(&Second, f64) -> f64) -> Vec<Point> {
+    let mut points = Vec::new();
+    let longest = row.measured().map(|measured| measured.timeline.len()).max().unwrap_or(0);
+    for second in 0..longest {
+        let began = second as f64;
+        let length = (window - began).min(1.0);
+        if length < 0.999 && second > 0 {
+            break;
+        }
+        let of = |measured: &Measured| Some(value(measured.timeline.get(second)?, length));
+        if let Some(Spread { median, least, greatest }) = row.spread(of) {
+            let point = Point::at(began + length / 2.0, median);
+            points.push(Point { range: (least, greatest), ..point });
+        }
+    }
+    points
+}

@@ -1,0 +1,130 @@
+//! Service and response times by percentile.
+
+use super::{Entry, Figure, Section, Table, described};
+use crate::report::findings::is_open;
+use crate::report::histogram::quantiles;
+use crate::report::json::Measured;
+use crate::report::numbers::{counted, round_time, time};
+use crate::report::rows::Row;
+use crate::report::svg::{Axis, Line, Plot, Point, Width};
+use crate::report::verdict::Figure as Ranked;
+use crate::stats::Percentiles;
+
+/// The quantiles that are drawn; those with a mark are in the table too.
+const QUANTILES: [(f64, Option<&str>); 10] = [
+    (0.25, None),
+    (0.5, Some("p50")),
+    (0.75, None),
+    (0.9, Some("p90")),
+    (0.97, None),
+    (0.99, Some("p99")),
+    (0.997, None),
+    (0.999, Some("p99.9")),
+    (0.9997, None),
+    (0.9999, Some("p99.99")),
+];
+impl Section<'_, '_> {
+    /// Service or response times by percentile, a figure for each number of connections.
+    pub(in crate::report) fn latencies(&self) -> Vec<Figure> {
+        let what = if is_open(self.rows) { "Response time" } else { "Service time" };
+        self.kinds().filter_map(|kind| self.latency(kind, what, curve)).collect()
+    }
+
+    /// The times of bystanders, where there are some.
+    pub(in crate::report) fn bystanders(&self) -> Vec<Figure> {
+        let times = |row: &Row<'_>| few_quantiles(row, |measured| measured.bystanders_us);
+        self.kinds().filter_map(|kind| self.latency(kind, "Bystanders", times)).collect()
+    }
+
+    fn latency(
+        &self,
+        kind: &[&Row<'_>],
+        what: &str,
+        curve: impl Fn(&Row<'_>) -> Vec<(f64, f64)>,
+    ) -> Option<Figure> {
+        let curves: Vec<(&Row<'_>, Vec<(f64, f64)>)> =
+            kind.iter().map(|row| (*row, curve(row))).filter(|(_, of)| !of.is_empty()).collect();
+        let points = || curves.iter().flat_map(|(_, points)| points);
+        let nines = |quantile: f64| -(1.0 - quantile).log10();
+        let end = points().map(|(quantile, _)| nines(*quantile)).fold(0.0, f64::max);
+        let least = points().map(|(_, us)| *us).fold(f64::INFINITY, f64::min).max(0.001);
+        let most = points().map(|(_, us)| *us).fold(0.0, f64::max);
+        if most <= 0.0 {
+            return None;
+        }
+        let says = |us: f64| time(us).trim_end().to_owned();
+        let marked = |quantile: f64| {
+            let same = |(of, _): &&(f64, Option<&str>)| (of - quantile).abs() < 1e-9;
+            QUANTILES.iter().find(same).and_then(|(_, name)| *name)
+        };
+        let lines = curves.iter().map(|(row, points)| Line {
+            name: row.backend.to_owned(),
+            value: String::new(),
+            look: self.looks.look(row.backend),
+            points: points
+                .iter()
+                .map(|(quantile, us)| Point {
+                    has_mark: marked(*quantile).is_some(),
+                    ..Point::at(nines(*quantile), *us)
+                })
+                .collect(),
+        });
+        let lines: Vec<Line> = lines.collect();
+        let named = QUANTILES.iter().filter_map(|(quantile, name)| Some((*quantile, (*name)?)));
+        let columns: Vec<(f64, &str)> =
+            named.filter(|(quantile, _)| nines(*quantile) <= end + 1e-6).collect();
+        let entries = |row: &Row<'_>, points: &[(f64, f64)]| {
+            let entry = |(quantile, name): &(f64, &str)| {
+                let found = points.iter().find(|(of, _)| (of - quantile).abs() < 1e-9);
+                let is_ranked = *name == "p99" && what != "Bystanders";
+                let note = if is_ranked { self.note(row, Some(Ranked::P99Us)) } else { None };
+                found.map_or_else(Entry::default, |(_, us)| Entry {
+                    text: says(*us),
+                    // An interval stays in one piece where a narrow column breaks its line.
+                    note: note.unwrap_or_default().replace('–', "\u{2060}–\u{2060}"),
+                })
+            };
+            columns.iter().map(entry).collect()
+        };
+        let at = counted(kind.first()?.connections, "connection");
+        let table = Table {
+            caption: format!("{what} by percentile, {at}"),
+            columns: columns.iter().map(|(_, name)| (*name).to_owned()).collect(),
+            lines: curves
+                .iter()
+                .map(|(row, points)| (row.backend.to_owned(), entries(row, points)))
+                .collect(),
+        };
+        let plot = Plot {
+            title: &table.caption,
+            width: Width::Half,
+            x: Axis::of_nines("percentile", end),
+            y: Axis::by_factors("", (least, most), round_time),
+            lines,
+            ceiling: None,
+        };
+        let chart = plot.draw(&described(&table));
+        Some(Figure { heading: at, meaning: String::new(), chart, table })
+    }
+}
+
+/// One of the percentiles that every cell has.
+type Quantile = fn(&Percentiles) -> f64;
+
+/// The quantiles of a row's histograms, or the few that are known without them.
+fn curve(row: &Row<'_>) -> Vec<(f64, f64)> {
+    let found = quantiles(row, &QUANTILES.map(|(quantile, _)| quantile));
+    if found.is_empty() { few_quantiles(row, Measured::times_us) } else { found }
+}
+
+fn few_quantiles(row: &Row<'_>, of: fn(&Measured) -> Option<Percentiles>) -> Vec<(f64, f64)> {
+    let known: [(f64, Quantile); 4] = [
+        (0.5, |times| times.p50),
+        (0.9, |times| times.p90),
+        (0.99, |times| times.p99),
+        (0.999, |times| times.p999),
+    ];
+    let median =
+        |value: Quantile| Some(row.spread(|measured| of(measured).as_ref().map(value))?.median);
+    known.into_iter().filter_map(|(quantile, value)| Some((quantile, median(value)?))).collect()
+}

@@ -1,0 +1,99 @@
+//! Where a row stands among its kind by one figure, in the words of every report.
+
+use super::rows::Row;
+use super::verdict::{Figure, Verdict};
+use crate::stats::Ratio;
+
+/// Beside the best of its kind.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Standing {
+    /// No other has a better median.
+    Best,
+    /// The rounds do not tell it from the best.
+    Tie(Ratio),
+    /// So many times the best's.
+    Apart(Ratio),
+    /// The generator was the limit, so that throughput says nothing about the server.
+    ClientBound,
+    /// Too few rounds, or nobody to compare it with.
+    Unranked,
+}
+
+impl Standing {
+    /// By what follows from the cells.
+    pub(super) fn of(verdict: &Verdict, row: &Row<'_>, figure: Figure) -> Self {
+        if figure == Figure::RequestsPerSecond && row.client_bound() {
+            return Self::ClientBound;
+        }
+        let kind = verdict.comparisons.iter().filter(|comparison| {
+            comparison.figure == figure
+                && row.kind() == (&comparison.scenario, comparison.connections, &comparison.shape)
+        });
+        for comparison in kind {
+            if comparison.backend == row.backend {
+                let ratio = comparison.ratio;
+                return if comparison.tie { Self::Tie(ratio) } else { Self::Apart(ratio) };
+            }
+            if comparison.best == row.backend {
+                return Self::Best;
+            }
+        }
+        Self::Unranked
+    }
+
+    /// In a table.
+    pub(super) fn in_words(self) -> String {
+        match self {
+            Self::Best => "best".to_owned(),
+            Self::Tie(ratio) => format!("tie {}", times(&ratio)),
+            Self::Apart(ratio) => times(&ratio),
+            Self::ClientBound => "client-bound".to_owned(),
+            Self::Unranked => String::new(),
+        }
+    }
+}
+
+/// A ratio with its interval. One that does not hold 1 never looks as if it did.
+pub(super) fn times(ratio: &Ratio) -> String {
+    let end = |value: f64| {
+        let text = format!("{value:.2}");
+        if text == "1.00" && !ratio.is_tie() { format!("{value:.4}") } else { text }
+    };
+    format!("×{:.2} ({}–{})", ratio.median, end(ratio.low), end(ratio.high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::json::example;
+    use crate::report::rows::rows;
+
+    #[test]
+    fn an_interval_beside_one_does_not_look_as_if_it_held_it() {
+        let ratio = |low| Ratio { rounds: 6, median: 1.02, low, high: 1.04 };
+        assert_eq!(times(&ratio(1.0024)), "×1.02 (1.0024–1.04)");
+        assert_eq!(times(&ratio(1.0)), "×1.02 (1.00–1.04)");
+    }
+
+    #[test]
+    fn ties_are_said_as_ties_and_what_is_client_bound_is_not_ranked_by_throughput() {
+        let mut results = example(6, &[("threads", 12.0), ("mio", 6.0), ("may", 6.0)]);
+        for record in results.cells.iter_mut().filter(|record| record.backend == "mio") {
+            record.measured.as_mut().expect("measured").client_bound = true;
+        }
+        let verdict = Verdict::of(&results.cells);
+        let rows = rows(&results.cells);
+        let words = |figure| -> Vec<String> {
+            rows.iter().map(|row| Standing::of(&verdict, row, figure).in_words()).collect()
+        };
+        assert_eq!(
+            words(Figure::ServerCpuUsPerRequest),
+            ["×2.00 (2.00–2.00)", "best", "tie ×1.00 (1.00–1.00)"]
+        );
+        assert_eq!(
+            words(Figure::RequestsPerSecond),
+            ["best", "client-bound", "tie ×1.00 (1.00–1.00)"]
+        );
+        assert_eq!(words(Figure::P99Us), ["", "", ""], "nothing was timed");
+    }
+}
