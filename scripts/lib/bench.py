@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import forwarding
 import measures
+from arguments import chosen, positive
 from contenders import CONNECTIONS, CONTENDERS, Contender
 from programs import CannotStart, Server
 from report import beside, complain, head, verdict
@@ -31,30 +32,16 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--rounds", type=_positive, default=3, help="of CPU figures (default: 3)")
-    parser.add_argument("--seconds", type=_positive, default=4, help="of each run (default: 4)")
+    parser.add_argument("--rounds", type=positive, default=3, help="of CPU figures (default: 3)")
+    parser.add_argument("--seconds", type=positive, default=4, help="of each run (default: 4)")
     parser.add_argument("--only", choices=list(SECTIONS), help="one of the measures")
     names = ",".join(contender.name for contender in CONTENDERS)
     parser.add_argument(
-        "--backends", type=_chosen, default=CONTENDERS, metavar="A,B", help=f"of {names}"
+        "--backends", type=chosen, default=CONTENDERS, metavar="A,B", help=f"of {names}"
     )
     # For the wrapper, which builds only for options that are right.
     parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"`{text}` is no whole number above 0")
-    return int(text)
-
-
-def _chosen(text: str) -> list[Contender]:
-    known = {contender.name: contender for contender in CONTENDERS}
-    for name in text.split(","):
-        if name not in known:
-            raise argparse.ArgumentTypeError(f"`{name}` is none of {', '.join(known)}")
-    return [known[name] for name in text.split(",")]
 
 
 def _pin() -> int:

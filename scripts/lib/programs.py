@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
 START_DEADLINE = 20.0
@@ -25,13 +26,14 @@ class Server:
 
     One that is handed a `listener`, its own from then on and under the number that it has here,
     need not say where that listens: whoever connects waits until it accepts, and is reset if it
-    ends. `environment` is what it has beside that of this process.
+    ends. `cpu` is the core it keeps to, or a list of them as taskset has it. `environment` is what
+    it has beside that of this process.
     """
 
     def __init__(
         self,
         command: list[str],
-        cpu: int,
+        cpu: int | str,
         listener: socket.socket | None = None,
         environment: dict[str, str] | None = None,
     ):
@@ -104,6 +106,23 @@ class Server:
     def peak_kib(self) -> int:
         """The most memory resident since `reset_peak`."""
         return _kib(self._proc("status").read_text(), "VmHWM")
+
+    def files(self) -> list[str]:
+        """What its open descriptors lead to, such as `socket:[4711]`."""
+        links = []
+        for link in self._proc("fd").iterdir():
+            # One that is closed meanwhile is not open.
+            with suppress(FileNotFoundError):
+                links.append(os.readlink(link))
+        return links
+
+    def threads(self) -> int:
+        """How many threads it has."""
+        return len(list(self._proc("task").iterdir()))
+
+    def has_ended(self) -> bool:
+        """Whether it is no more."""
+        return self._child.poll() is not None
 
     def _proc(self, name: str) -> Path:
         return Path("/proc", str(self._child.pid), name)
