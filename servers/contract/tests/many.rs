@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -35,7 +36,15 @@ const RISE: u64 = 100 * 1024;
 
 const OPEN: &str = "http_server_connections_open";
 
+/// One crowd at a time: it is as slow as it should be only where it gets the processor's time. Whoever
+/// runs each test in a process of its own keeps them apart by other means (`.config/nextest.toml`).
+fn alone() -> MutexGuard<'static, ()> {
+    static CROWD: Mutex<()> = Mutex::new(());
+    CROWD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn a_thousand_slow_clients_keep_nobody_waiting(backend: Backend) {
+    let _alone = alone();
     let readers = [(Slow::Readers(100_000), MANY - BLOCKED), (Slow::Readers(10_000_000), BLOCKED)];
     thread::scope(|scope| {
         scope.spawn(|| withstands(backend, &[(Slow::Heads, MANY)]));
@@ -95,6 +104,7 @@ fn a_small_pool_of_threads_is_the_exception() {
 /// The same with a thousand: as long as they are at it, nobody else is served.
 #[test]
 fn a_small_pool_of_threads_is_held_by_a_thousand() {
+    let _alone = alone();
     let server = Program::new(Backend::Threads).options(&["--workers", "64"]).with_admin().start();
     // Less than a head may take.
     let Some(mut attack) = Attack::start(&server, Slow::Heads, MANY, 6) else { return };
@@ -127,6 +137,7 @@ const PORTS: usize = 20_000;
 /// are what bounds it.
 #[test]
 fn as_many_threads_as_the_system_allows_are_served() {
+    let _alone = alone();
     let mut server = Program::new(Backend::Threads).with_admin().start();
     let mut room: usize = server.start_value("max_connections").parse().expect("a number");
     // Both ends are here.
