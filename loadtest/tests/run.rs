@@ -37,7 +37,7 @@ fn run_into(figures: &Path, address: SocketAddr, more: &[&str]) -> Output {
 fn errors(wrong: std::ops::Range<u64>, reaction: fn() -> Reaction, more: &[&str]) -> Value {
     let address =
         double(move |number| if wrong.contains(&number) { reaction() } else { Reaction::Echo });
-    let more = [&["--duration", "1s"], more].concat();
+    let more = [&["--duration", "3s"], more].concat();
     let (output, figures) = run(address, &more);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(figures["requests"].as_u64() > Some(0), "it goes on after errors: {figures}");
@@ -131,7 +131,7 @@ fn what_is_not_http_is_counted() {
 
 #[test]
 fn silence_is_counted_when_the_time_out_has_passed() {
-    let errors = errors(10..11, || Reaction::Silence, &["--timeout", "100ms"]);
+    let errors = errors(10..11, || Reaction::Silence, &["--timeout", "2s"]);
     assert_eq!(errors, json!({ "timed_out": 1 }));
 }
 
@@ -169,7 +169,7 @@ fn a_server_that_is_not_there_ends_the_run_in_one_line() {
 fn assert_one_line(address: SocketAddr, wanted: &str) {
     let figures = tempfile::NamedTempFile::new().expect("a file");
     fs::write(&figures, "older").expect("figures");
-    let output = run_into(figures.path(), address, &["--timeout", "100ms", "--duration", "1h"]);
+    let output = run_into(figures.path(), address, &["--timeout", "2s", "--duration", "1h"]);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");

@@ -4,6 +4,7 @@
 //! experiment's file, the options. [`Wishes`] is one layer, [`Experiment`] what comes out of all,
 //! and stands in `results.json` word for word.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -39,6 +40,9 @@ pub(crate) struct Experiment {
     pub(crate) scenarios: Vec<String>,
     /// By how many.
     pub(crate) connections: Vec<usize>,
+    /// By which of these alone, for scenarios that are not worth asking by all.
+    #[serde(default)]
+    pub(crate) connections_of: BTreeMap<String, Vec<usize>>,
     /// In which manner; `open 50%` stands for half of what the slowest makes in a closed loop.
     pub(crate) shapes: Vec<String>,
     /// How often each cell is measured; six rounds or more are ranked.
@@ -79,6 +83,7 @@ pub(crate) struct Wishes {
     pub(crate) targets: Option<Vec<Target>>,
     pub(crate) scenarios: Option<Vec<String>>,
     pub(crate) connections: Option<Vec<usize>>,
+    pub(crate) connections_of: Option<BTreeMap<String, Vec<usize>>>,
     pub(crate) shapes: Option<Vec<String>>,
     pub(crate) rounds: Option<usize>,
     pub(crate) seed: Option<u64>,
@@ -148,13 +153,15 @@ impl Wishes {
         })
     }
 
-    /// This, but for what a stronger layer says. Rows are added, and never taken away.
+    /// This, but for what a stronger layer says. Rows are added, and never taken away. Connections and
+    /// scenarios that a stronger layer names are asked for in full.
     fn under(self, above: Self) -> Self {
         fn added<T>(below: Option<Vec<T>>, above: Option<Vec<T>>) -> Option<Vec<T>> {
             let (Some(mut all), Some(more)) = (below, above) else { return None };
             all.extend(more);
             Some(all)
         }
+        let in_full = above.connections.is_some() || above.scenarios.is_some();
         Self {
             about: above.about.or(self.about),
             backends: above.backends.or(self.backends),
@@ -162,6 +169,7 @@ impl Wishes {
             targets: added(self.targets.or(Some(Vec::new())), above.targets.or(Some(Vec::new()))),
             scenarios: above.scenarios.or(self.scenarios),
             connections: above.connections.or(self.connections),
+            connections_of: above.connections_of.or(self.connections_of.filter(|_| !in_full)),
             shapes: above.shapes.or(self.shapes),
             rounds: above.rounds.or(self.rounds),
             seed: above.seed.or(self.seed),
@@ -206,6 +214,7 @@ impl Wishes {
             targets: targets.collect::<Result<_, _>>()?,
             scenarios: self.scenarios.unwrap_or_else(|| list(&["echo"])),
             connections,
+            connections_of: self.connections_of.unwrap_or_default(),
             shapes: self.shapes.unwrap_or_else(|| list(&["closed"])),
             rounds,
             seed: self.seed.unwrap_or_else(|| fastrand::u64(..1 << 32)),
@@ -296,6 +305,10 @@ mod tests {
         assert!(backend.contains("\"mios\"") && backend.contains("threads, mio"), "{backend}");
         let scenario = refused("scenarios = [\"ecco\"]");
         assert!(scenario.contains("\"ecco\"") && scenario.contains("echo"), "{scenario}");
+        let of_none = refused("[connections_of]\nburn = [64]\n");
+        assert!(of_none.contains("burn is no scenario of this experiment"), "{of_none}");
+        let of_what = refused("connections = [8]\n[connections_of]\necho = [64]\n");
+        assert!(of_what.contains("echo = [64]") && of_what.contains("[8]"), "{of_what}");
         let shape = refused("shapes = [\"round\"]");
         assert!(shape.contains("\"round\"") && shape.contains("open 50%"), "{shape}");
         let alone = refused("shapes = [\"open 50%\"]");

@@ -20,7 +20,7 @@ pub(crate) struct CompareOptions {
     /// The least that can be ranked, under four minutes: the experiment quick
     #[arg(long, conflicts_with = "thorough")]
     quick: bool,
-    /// What a sceptic would ask for, about two hours: the experiment thorough
+    /// What a sceptic would ask for, in a good hour: the experiment thorough
     #[arg(long)]
     thorough: bool,
     #[command(flatten)]
@@ -147,6 +147,7 @@ impl Overrides {
                 .as_ref()
                 .map(|all| all.iter().map(|scenario| scenario.name().to_owned()).collect()),
             connections: self.connections.clone(),
+            connections_of: None,
             shapes: self.shapes.as_ref().map(|all| all.iter().map(Manner::to_string).collect()),
             rounds: self.rounds,
             seed: self.seed,

@@ -71,6 +71,7 @@ impl Plan {
             return Err(Meaningless { key: "shapes", reason });
         }
         once("connections", &experiment.connections)?;
+        connections_of(&experiment)?;
         let contenders = contenders(&experiment)?;
         Ok(Self { experiment, contenders, scenarios, manners })
     }
@@ -101,7 +102,7 @@ impl Plan {
     fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         for &scenario in &self.scenarios {
-            for &connections in &self.experiment.connections {
+            for &connections in self.connections(scenario) {
                 for &manner in &self.manners {
                     let answering =
                         self.contenders.iter().filter(|contender| contender.answers(scenario));
@@ -114,6 +115,11 @@ impl Plan {
         }
         cells.extend(self.calibration());
         cells
+    }
+
+    fn connections(&self, scenario: Scenario) -> &[usize] {
+        let Experiment { connections, connections_of, .. } = &self.experiment;
+        connections_of.get(scenario.name()).unwrap_or(connections)
     }
 
     /// The floor answers `echo`: where nobody is asked that, its closed loop still says what the
@@ -131,6 +137,25 @@ impl Plan {
         };
         self.experiment.connections.iter().map(cell).collect()
     }
+}
+
+/// They are of scenarios that are asked, and among the numbers of connections that are measured.
+fn connections_of(experiment: &Experiment) -> Result<(), Meaningless> {
+    let key = "connections_of";
+    for (scenario, of_it) in &experiment.connections_of {
+        let all = &experiment.connections;
+        if !experiment.scenarios.contains(scenario) {
+            let names = experiment.scenarios.join(", ");
+            let reason = format!("{scenario} is no scenario of this experiment: it has {names}");
+            return Err(Meaningless { key, reason });
+        }
+        if of_it.is_empty() || !of_it.iter().all(|number| all.contains(number)) {
+            let reason = format!("{scenario} = {of_it:?}: expected some of {all:?}");
+            return Err(Meaningless { key, reason });
+        }
+        once(key, of_it)?;
+    }
+    Ok(())
 }
 
 fn contenders(experiment: &Experiment) -> Result<Vec<Arc<Contender>>, Meaningless> {
@@ -268,6 +293,18 @@ mod tests {
             let same = order.iter().filter(|other| *other == planned).count();
             assert_eq!(same, 1, "{planned:?}");
         }
+    }
+
+    #[test]
+    fn a_scenario_may_be_asked_by_some_of_the_numbers_alone() {
+        let connections_of = [("delay".to_owned(), vec![64])].into();
+        let order = order(Experiment { connections_of, ..experiment() });
+        let of = |scenario| {
+            let cells = order.iter().filter(move |planned| planned.cell.scenario == scenario);
+            cells.map(|planned| planned.cell.connections).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(of(Scenario::Echo), [1, 64].into());
+        assert_eq!(of(Scenario::Delay), [64].into());
     }
 
     #[test]
