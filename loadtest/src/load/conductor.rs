@@ -111,7 +111,7 @@ async fn window(shared: &Shared, lead: &mut dyn Lead) -> Window {
         shared.recorder.open_window(opened);
     }
     lead.window_opens();
-    let own_cpu = cpu_time();
+    let own_cpu = busy_time(shared);
     let mut glance = |part| lead.glance(part, &shared.recorder.progress());
     if shared.load.goose.ends() {
         until(shared, shared.ended.raised(), GLANCE, || glance(Part::Window)).await;
@@ -120,7 +120,7 @@ async fn window(shared: &Shared, lead: &mut dyn Lead) -> Window {
         until(shared, window, GLANCE, || glance(Part::Window)).await;
     }
     let now = Instant::now();
-    let (own_cpu, length) = (cpu_time().saturating_sub(own_cpu), now - opened);
+    let (own_cpu, length) = (busy_time(shared).saturating_sub(own_cpu), now - opened);
     let utilisation = if anybody { own_cpu.div_duration_f64(length.max(LOOK)) } else { 0.0 };
     let mut window = Window { connected, length, utilisation };
     if let Some(pacer) = &shared.pacer {
@@ -181,7 +181,8 @@ async fn until<T>(
     }
 }
 
-/// The user and system time of this process so far.
-fn cpu_time() -> Duration {
-    clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
+/// The user and system time of this process so far, less what it spun in vain.
+fn busy_time(shared: &Shared) -> Duration {
+    let used: Duration = clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default();
+    used.saturating_sub(shared.pacer.as_ref().map_or(Duration::ZERO, |pacer| pacer.spun()))
 }

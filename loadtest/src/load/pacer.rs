@@ -4,12 +4,13 @@
 //! due it goes to the user at the front, so that all connections are used in turn. If there is
 //! nobody, the request waits for the first who comes, and its time runs. None is skipped.
 //!
-//! The time of a request is kept by a timer of the kernel (`timerfd`), which rings to the
-//! microsecond; the runtime's own timers do so to the millisecond. Spinning for the last part of a
-//! wait would be more exact still, but it makes a generator that has nothing to do look like one
-//! that has no time.
+//! The time of a request is kept by a timer of the kernel (`timerfd`), since the runtime's own
+//! timers ring to the millisecond, and for the last part of a wait by [`spinning`](Pacer::spin): a core that
+//! sleeps is tens of microseconds late to wake, and a virtual one more. What was spun in vain is
+//! counted, so that a generator that has nothing to do does not look like one that has no time.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -25,6 +26,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::schedule::Schedule;
+
+/// The last part of a wait, which is spun: longer than a core takes to wake.
+const SPIN: Duration = Duration::from_micros(500);
+/// A turn of a spin that takes longer was not this process's: somebody else had the core.
+const TURN: Duration = Duration::from_micros(20);
 
 /// A request that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +72,10 @@ struct State {
     under_way: u64,
     /// Requests of the window that were due while nobody was idle.
     queued: u64,
+    /// How often a user asked for its turn.
+    visits: u64,
+    /// How long nobody did while this spun.
+    spun: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,6 +102,8 @@ impl Pacer {
             users: vec![User::default(); users],
             under_way: 0,
             queued: 0,
+            visits: 0,
+            spun: Duration::ZERO,
         };
         Self { state: Mutex::new(state), idle: Notify::new() }
     }
@@ -105,6 +117,7 @@ impl Pacer {
     /// task is woken, and always by the same task.
     pub(super) fn poll_turn(&self, user: usize, context: &mut Context<'_>) -> Poll<Due> {
         let mut state = self.state();
+        state.visits += 1;
         if let Some(due) = state.users[user].given.take() {
             return Poll::Ready(due);
         }
@@ -153,6 +166,11 @@ impl Pacer {
         self.state().queued
     }
 
+    /// How much processor time went into waiting for the right moment, with nothing else to do.
+    pub(super) fn spun(&self) -> Duration {
+        self.state().spun
+    }
+
     /// Rings when requests are due, as long as it is polled.
     pub(super) async fn keep_time(&self) -> std::io::Result<()> {
         let timer = Timer::new()?;
@@ -163,9 +181,30 @@ impl Pacer {
                 if state.line.is_empty() { None } else { state.next() }
             };
             match next {
-                Some(due) => timer.rings_at(due).await?,
+                Some(due) => {
+                    if Instant::now() + SPIN < due {
+                        timer.rings_at(due - SPIN).await?;
+                    }
+                    self.spin(due).await;
+                }
                 // Nobody could be given it; or no request is left, and nobody needs this any more.
                 None => self.idle.notified().await,
+            }
+        }
+    }
+
+    /// Is back then, and lets others have the time until then: other tasks, as soon as they have
+    /// something to do, and other processes that share the core.
+    async fn spin(&self, until: Instant) {
+        let mut now = Instant::now();
+        while now < until {
+            let visits = self.state().visits;
+            rustix::thread::sched_yield();
+            tokio::task::yield_now().await;
+            let before = mem::replace(&mut now, Instant::now());
+            let mut state = self.state();
+            if state.visits == visits && now - before < TURN {
+                state.spun += now - before;
             }
         }
     }
@@ -313,6 +352,27 @@ mod tests {
             let due = |number| MILLISECOND * number;
             assert_eq!(order, [(0, due(0)), (1, due(1)), (0, due(2))]);
             assert!(pacer.is_done());
+        });
+    }
+
+    #[test]
+    fn what_is_spun_in_vain_is_counted() {
+        run(async {
+            let pacer = Pacer::new(Schedule::new(1000, Arrivals::Even, 0, 1), 1);
+            let began = Instant::now();
+            let begin = began + 5 * MILLISECOND;
+            pacer.follow(Plan { begin, opens: begin, closes: begin + 20 * MILLISECOND });
+            tokio::select! {
+                rang = pacer.keep_time() => panic!("it never ends: {rang:?}"),
+                () = async {
+                    for _ in 0..20 {
+                        turn(&pacer, 0).await;
+                        pacer.done();
+                    }
+                } => {}
+            }
+            let spun = pacer.spun();
+            assert!(Duration::ZERO < spun && spun < began.elapsed(), "{spun:?}");
         });
     }
 
