@@ -17,8 +17,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-    timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -29,8 +29,6 @@ use super::schedule::Schedule;
 
 /// The last part of a wait, which is spun: longer than a core takes to wake.
 const SPIN: Duration = Duration::from_micros(500);
-/// A turn of a spin that takes longer was not this process's: somebody else had the core.
-const TURN: Duration = Duration::from_micros(20);
 
 /// A request that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,15 +194,15 @@ impl Pacer {
     /// Is back then, and lets others have the time until then: other tasks, as soon as they have
     /// something to do, and other processes that share the core.
     async fn spin(&self, until: Instant) {
-        let mut now = Instant::now();
-        while now < until {
+        let mut used = cpu_time();
+        while Instant::now() < until {
             let visits = self.state().visits;
             rustix::thread::sched_yield();
             tokio::task::yield_now().await;
-            let before = mem::replace(&mut now, Instant::now());
+            let before = mem::replace(&mut used, cpu_time());
             let mut state = self.state();
-            if state.visits == visits && now - before < TURN {
-                state.spun += now - before;
+            if state.visits == visits {
+                state.spun += used.saturating_sub(before);
             }
         }
     }
@@ -237,6 +235,11 @@ impl State {
             self.schedule.advance();
         }
     }
+}
+
+/// The processor time of this thread so far.
+fn cpu_time() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }
 
 /// A timer of the kernel.
@@ -359,20 +362,22 @@ mod tests {
     fn what_is_spun_in_vain_is_counted() {
         run(async {
             let pacer = Pacer::new(Schedule::new(1000, Arrivals::Even, 0, 1), 1);
-            let began = Instant::now();
-            let begin = began + 5 * MILLISECOND;
-            pacer.follow(Plan { begin, opens: begin, closes: begin + 20 * MILLISECOND });
+            let begin = Instant::now();
+            pacer.follow(Plan { begin, opens: begin, closes: begin + MILLISECOND * 3_600_000 });
+            let before = cpu_time();
+            let until_counted = async {
+                while pacer.spun().is_zero() {
+                    turn(&pacer, 0).await;
+                    pacer.done();
+                }
+            };
             tokio::select! {
                 rang = pacer.keep_time() => panic!("it never ends: {rang:?}"),
-                () = async {
-                    for _ in 0..20 {
-                        turn(&pacer, 0).await;
-                        pacer.done();
-                    }
-                } => {}
+                counted = tokio::time::timeout(20_000 * MILLISECOND, until_counted) => {
+                    counted.expect("it has spun");
+                }
             }
-            let spun = pacer.spun();
-            assert!(Duration::ZERO < spun && spun < began.elapsed(), "{spun:?}");
+            assert!(before + pacer.spun() <= cpu_time(), "more than there was");
         });
     }
 
