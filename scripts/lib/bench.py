@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 import forwarding
+import generator
 import measures
 from arguments import chosen, positive
 from contenders import CONNECTIONS, CONTENDERS, Contender
@@ -154,6 +155,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, int], int]] = {
     "proxy": forwarding.compare,
     "memory": _memory,
     "echo": _echo,
+    "generator": generator.compare,
 }
 
 if __name__ == "__main__":
