@@ -270,6 +270,12 @@ impl Connection {
                 _ => {}
             }
             *begun = !input.is_empty();
+            // What begins like this, such as a hello of TLS, is not worth the wait for a line's end.
+            if let [first, ..] = input.bytes()
+                && !(field::is_token(*first) || matches!(first, b'\r' | b'\n'))
+            {
+                return Err(Error::Method);
+            }
         }
         let Some(length) = find(input.bytes(), scanned, self.limits)? else { return Ok(None) };
         let (parts, relevance) = take(input, length, std::mem::take(fields), self.limits)?;

@@ -113,8 +113,8 @@ impl Pressure {
     pub fn exhausted(&mut self, refusal: Refusal) -> Duration {
         self.metrics.refused(refusal);
         let wait = self.backoff.wait();
-        if let Some(unsaid) = self.warnings.pass() {
-            tracing::warn!(reason = refusal.as_str(), ?wait, unsaid, "backing off");
+        if let Some(suppressed) = self.warnings.pass() {
+            tracing::warn!(reason = refusal.as_str(), ?wait, suppressed, "backing off");
         }
         wait
     }

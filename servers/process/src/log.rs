@@ -60,11 +60,11 @@ fn filter_of(text: &str) -> Result<EnvFilter, ParseError> {
 /// or nothing at all where a crate panics because a thread can't be had.
 fn log_panic(panic: &panic::PanicHookInfo<'_>) {
     static PANICS: OncePerSecond = OncePerSecond::new();
-    if let Some(unsaid) = PANICS.pass() {
+    if let Some(suppressed) = PANICS.pass() {
         let message = panic.payload_as_str().unwrap_or("no message");
         let thread = std::thread::current();
         let location = panic.location().map(tracing::field::display);
-        tracing::error!(thread = thread.name(), location, unsaid, "panicked: {message}");
+        tracing::error!(thread = thread.name(), location, suppressed, "panicked: {message}");
     }
 }
 

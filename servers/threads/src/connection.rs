@@ -124,6 +124,7 @@ impl Connection<'_> {
 
     /// Blocks until then, or until the client is gone.
     fn pause(&self, until: Instant) -> io::Result<()> {
+        // Asked for nothing, poll(2) tells of a reset and nothing else.
         match socket::wait(&mut [PollFd::new(self.stream, PollFlags::empty())], until)? {
             Waited::Ready => Err(ErrorKind::ConnectionReset.into()),
             Waited::Late | Waited::Interrupted => Ok(()),

@@ -14,6 +14,7 @@ on_every_backend!(
     no_answer_waits_for_a_reader_for_ever,
     a_reader_that_is_slow_is_waited_for,
     empty_lines_keep_no_connection,
+    what_can_be_no_request_is_not_waited_for,
     what_came_in_time_is_not_too_late,
 );
 
@@ -44,6 +45,15 @@ fn each_wait_has_its_own_time_out(backend: Backend) {
     // Nobody waits for a client to close that has its last answer.
     drop(stops);
     server.reaches(OPEN, 0);
+}
+
+/// The beginning of a hello of TLS, without the end of a line.
+fn what_can_be_no_request_is_not_waited_for(backend: Backend) {
+    let server = Program::new(backend).start();
+    let mut client = server.connect();
+    client.send(b"\x16\x03\x01\x00\x2d\x01\x00\x00\x29\x03\x03");
+    // Of one that was waited for it would be 408.
+    client.refusal().status(400);
 }
 
 fn no_answer_waits_for_a_reader_for_ever(backend: Backend) {
