@@ -132,6 +132,7 @@ fn what_contradicts_our_options_is_refused_by_name() {
         (&["--goose", "-r 5", "--rate", "5"], "and open 5/s: where goose"),
         (&["--goose", "-q", "--generators", "2"], "and 2 generators: what goose"),
         (&["--rate", "5", "--active", "5"], "--active"),
+        (&["--active", "9", "-c", "8"], "--active and 8 connections: no more can be active"),
         (&["--scenario", "echo"], "--scenario and /echo: a scenario has paths of its own"),
         (&["--shape", "wide"], "there is no shape"),
         (&["--scenario", "echo", "--echo"], "--echo"),

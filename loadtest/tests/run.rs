@@ -157,6 +157,16 @@ fn a_wrong_first_answer_ends_the_run_in_one_line() {
 }
 
 #[test]
+fn a_scenario_that_needs_an_upstream_says_so() {
+    let missing = || Reaction::Send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    let address = double(move |_| missing());
+    let output = loadtest(&["run", "--scenario", "proxy", &format!("http://{address}")]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("proxy of http://") && said.contains("--upstream"), "{said}");
+}
+
+#[test]
 fn a_server_that_is_not_there_ends_the_run_in_one_line() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");

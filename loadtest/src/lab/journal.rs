@@ -4,7 +4,7 @@
 //! for as long as the comparison is not complete.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -64,8 +64,11 @@ impl Journal {
         let text = fs::read_to_string(&path).map_err(|error| {
             unusable(if folder.join(report::JSON_FILE).exists() {
                 "the comparison in it is complete; there is nothing to go on with".to_owned()
+            } else if error.kind() == ErrorKind::NotFound {
+                "it holds no interrupted comparison; give the folder that one named at its end"
+                    .to_owned()
             } else {
-                format!("it holds no interrupted comparison: {FILE}: {error}")
+                format!("can't read {FILE} in it: {error}")
             })
         })?;
         let whole = text.rfind('\n').map_or(0, |end| end + 1);

@@ -94,7 +94,7 @@ mod tests {
     fn what_ran_out_is_remembered_when_the_line_is_not() {
         let mut log = Log::default();
         assert_eq!(log.last_words(), "nothing");
-        log.push("WARN backing off reason=\"EMFILE\" wait=1ms unsaid=0".to_owned());
+        log.push("WARN backing off reason=\"EMFILE\" wait=1ms suppressed=0".to_owned());
         log.push("WARN something else reason=no_thread".to_owned());
         for number in 0..LAST_WORDS {
             log.push(format!("line {number}"));

@@ -29,6 +29,13 @@ pub(super) const COLOURS: [(&str, &str); 9] = [
 /// The grounds.
 pub(super) const GROUNDS: (&str, &str) = ("#ffffff", "#14171a");
 
+/// What stands on them: text, what matters less, rules.
+const INKS: [(&str, (&str, &str)); 3] = [
+    ("ink", ("#16191d", "#eef1f4")),
+    ("quiet", ("#4b5560", "#b3bcc5")),
+    ("rule", ("#d5dae0", "#39414a")),
+];
+
 /// Lengths of dashes and gaps; the first line has none.
 const DASHES: [&str; 9] =
     ["none", "14 6", "3 6", "14 5 3 5", "24 6", "8 5", "2 4", "20 5 3 5 3 5", "5 9"];
@@ -118,7 +125,8 @@ pub(super) fn variables(dark: bool) -> String {
     let colours = COLOURS.into_iter().enumerate();
     let colours = colours.map(|(place, pair)| format!("--c{place}: {}", one(pair)));
     let ground = format!("--ground: {}", one(GROUNDS));
-    [ground].into_iter().chain(colours).collect::<Vec<_>>().join("; ")
+    let inks = INKS.into_iter().map(|(name, pair)| format!("--{name}: {}", one(pair)));
+    [ground].into_iter().chain(inks).chain(colours).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

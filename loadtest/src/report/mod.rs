@@ -1,5 +1,6 @@
 //! What a comparison found, a file for each form: the terminal, JSON, CSV, histogram logs, HTML.
 
+mod charts;
 mod csv;
 mod diff;
 mod figures;
@@ -39,6 +40,8 @@ pub(crate) const JSON_FILE: &str = "results.json";
 pub(crate) const HTML_FILE: &str = "report.html";
 /// The same as lines for spreadsheets.
 const CSV_FILE: &str = "results.csv";
+/// The folder of the charts over connections, each for itself.
+const CHARTS_FOLDER: &str = "charts";
 /// The folder of the histogram logs, one a cell.
 const LOGS_FOLDER: &str = "histograms";
 
@@ -94,24 +97,29 @@ fn say(text: &str) -> anyhow::Result<()> {
 fn write_forms(results: &Results, folder: &Path) -> anyhow::Result<()> {
     save(&folder.join(HTML_FILE), &html::page(results)?)?;
     save(&folder.join(CSV_FILE), &csv::lines(results))?;
-    let logs = folder.join(LOGS_FOLDER);
-    clear_logs(&logs).with_context(|| format!("can't clear {}", logs.display()))?;
-    for (name, log) in histogram::logs(results) {
-        fs::create_dir_all(&logs).with_context(|| format!("can't make {}", logs.display()))?;
-        save(&logs.join(name), &log)?;
+    write_all(&folder.join(CHARTS_FOLDER), "svg", charts::charts(results))?;
+    write_all(&folder.join(LOGS_FOLDER), "hlog", histogram::logs(results))
+}
+
+/// Files of one kind in a folder of their own, which has no others of that kind afterwards.
+fn write_all(folder: &Path, kind: &str, files: Vec<(String, String)>) -> anyhow::Result<()> {
+    clear(folder, kind).with_context(|| format!("can't clear {}", folder.display()))?;
+    for (name, text) in files {
+        fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
+        save(&folder.join(name), &text)?;
     }
     Ok(())
 }
 
-/// Takes away the logs of an older report, and nothing else.
-fn clear_logs(folder: &Path) -> io::Result<()> {
+/// Takes away the files of this kind that an older report left, and nothing else.
+fn clear(folder: &Path, kind: &str) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };
     for entry in entries {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "hlog") {
+        if path.extension().is_some_and(|extension| extension == kind) {
             fs::remove_file(path)?;
         }
     }

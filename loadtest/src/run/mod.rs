@@ -46,7 +46,7 @@ pub(crate) fn run(options: &RunOptions, open_files: u64) -> anyhow::Result<ExitC
         return Err(Unusable::beside(option, &other, reason).into());
     }
     let load = load(options, generators)?;
-    load::probe(&load).with_context(|| options.url.to_string())?;
+    load::probe(&load).with_context(|| options.expected())?;
     let figures = options.json.as_deref().map(writable).transpose()?;
 
     let summary = load::drive(load, &mut Live::new(connections))?;

@@ -121,6 +121,15 @@ impl RunOptions {
         }
     }
 
+    /// The same, with what the server must have for it.
+    pub(crate) fn expected(&self) -> String {
+        let asked = self.asked();
+        match self.scenario.and_then(Scenario::upstream) {
+            Some(_) => format!("{asked}, which needs a server with --upstream (see --help)"),
+            None => asked,
+        }
+    }
+
     /// How many connections.
     pub(crate) fn connections(&self) -> usize {
         self.goose.most_users().or(self.connections).unwrap_or(CONNECTIONS)
@@ -148,6 +157,12 @@ impl RunOptions {
         if self.scenario.is_some() && self.url.path() != "/" {
             let path = self.url.path().to_owned();
             return Some(("--scenario", path, "a scenario has paths of its own"));
+        }
+        if let Shape::Held { active } = shape
+            && active > self.connections()
+        {
+            let other = format!("{} connections", self.connections());
+            return Some(("--active", other, "no more can be active than there are"));
         }
         let contradictions = [
             (

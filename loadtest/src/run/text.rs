@@ -27,7 +27,8 @@ fn lines(connections: usize, summary: &Summary) -> Vec<(&'static str, String)> {
         lines.push(("established", format!("{} by the kernel's count", summary.established)));
     }
     let rate = summary.requests_per_second();
-    lines.push(("requests", format!("{} ({rate:.0}/s)", summary.requests)));
+    let whose = if summary.bystanders_us.is_some() { ", bystanders' and all" } else { "" };
+    lines.push(("requests", format!("{} ({rate:.0}/s{whose})", summary.requests)));
     let mut times = |name, times: Option<Percentiles>| {
         lines.extend(times.map(|times| (name, percentiles(times))));
     };
@@ -102,6 +103,8 @@ mod tests {
         for word in ["response", "late", "bystanders", "queued", "client-bound", "established"] {
             assert!(!said.contains(word), "{said}");
         }
+        let beside = Summary { bystanders_us: Some(at(9.0)), ..closed.clone() };
+        assert!(text(&beside).contains("10 (5/s, bystanders' and all)"), "{}", text(&beside));
         let open = Summary {
             shape: "open 5/s".parse::<Shape>().expect("a shape"),
             service_time_us: None,
