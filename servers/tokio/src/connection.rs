@@ -220,7 +220,12 @@ impl Connection {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         ready!(self.stream.poll_read_ready(cx))?;
         let buffers = self.buffers.get_or_insert_with(|| buffers::borrow(&self.shared.buffers));
-        poll_read(&mut self.stream, &mut buffers.input, cx)
+        let read = poll_read(&mut self.stream, &mut buffers.input, cx);
+        if read.is_pending() {
+            // A new socket may be called ready before anything has come.
+            self.give_back_buffers();
+        }
+        read
     }
 
     fn poll_relay(&mut self, cx: &mut Context<'_>, wants: Relay) -> Poll<io::Result<()>> {
