@@ -22,7 +22,7 @@ pub fn skipped(why: &str) {
     let _ = writeln!(io::stderr(), "SKIPPED: {why} on this machine");
 }
 
-/// A running nginx or `HAProxy`, listening. Dropping it kills it.
+/// A running nginx, `HAProxy` or Prometheus, listening. Dropping it kills it.
 #[derive(Debug)]
 #[must_use]
 pub struct Peer {
@@ -70,6 +70,19 @@ impl Peer {
         fs::write(&file, configuration).expect("writing a file of ours");
         let mut command = Command::new(installed("haproxy"));
         command.args(["-db", "-f"]).arg(file);
+        Self::start(command, address, folder)
+    }
+
+    /// Starts Prometheus with this configuration. `None`, said aloud, where there is none.
+    #[track_caller]
+    pub fn prometheus(configuration: &str) -> Option<Self> {
+        let (folder, address) = (folder(), own_address());
+        let file = folder.path().join("prometheus.yml");
+        fs::write(&file, configuration).expect("writing a file of ours");
+        let mut command = Command::new("prometheus");
+        command.arg(format!("--config.file={}", file.display()));
+        command.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
+        command.arg(format!("--web.listen-address={address}"));
         Self::start(command, address, folder)
     }
 

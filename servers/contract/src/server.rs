@@ -67,8 +67,7 @@ impl Server {
     /// A new connection to its admin port, which [`Program::with_admin`] gave it.
     #[track_caller]
     pub fn connect_admin(&self) -> Client {
-        let admin = self.admin.expect("the server was given an admin port");
-        Client::connect(self.backend, admin, Some(Arc::clone(&self.log)))
+        Client::connect(self.backend, self.admin(), Some(Arc::clone(&self.log)))
     }
 
     /// A counter or gauge without labels, asked for at its admin port.
@@ -97,6 +96,12 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its admin port is, which [`Program::with_admin`] gave it.
+    #[track_caller]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.expect("the server was given an admin port")
     }
 
     /// Its log.

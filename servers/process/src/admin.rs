@@ -7,10 +7,12 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-use session::{Buffers, Context, Identity, Session, Step};
+use http::StatusCode;
+use service::{Failure, Route};
+use session::{Buffers, Context, Environment, Identity, Session, Step};
 
 /// How many clients are answered at once; a scraper or two, and a health check.
 const AT_ONCE: usize = 8;
@@ -33,6 +35,39 @@ fn accept(listener: &TcpListener, context: &Arc<Context>) {
             // Nothing to be had at the moment; do not spin.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
+    }
+}
+
+/// The world as it is seen from here: whoever asks what the server is busy with is none of it.
+pub(crate) struct Aside(pub(crate) Arc<dyn Environment>);
+
+impl Environment for Aside {
+    fn wall_clock(&self) -> SystemTime {
+        self.0.wall_clock()
+    }
+
+    fn began(&self) {}
+
+    fn ended(&self) {}
+
+    fn answered(&self, route: Route, status: StatusCode, elapsed: Duration) {
+        self.0.answered(route, status, elapsed);
+    }
+
+    fn moved(&self, received: u64, sent: u64) {
+        self.0.moved(received, sent);
+    }
+
+    fn retried(&self) {
+        self.0.retried();
+    }
+
+    fn upstream_failed(&self, failure: Failure) {
+        self.0.upstream_failed(failure);
+    }
+
+    fn client_gone(&self) {
+        self.0.client_gone();
     }
 }
 

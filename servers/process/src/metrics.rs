@@ -35,8 +35,10 @@ pub struct Metrics {
     registry: Registry,
     routes: Vec<Route>,
     requests: IntCounterVec,
-    in_flight: IntGauge,
+    active: IntGauge,
     open: IntGauge,
+    /// Those that are open and have no request, counted when somebody asks.
+    idle: IntGauge,
     accepted: IntCounter,
     panicked: IntCounter,
     refused: [IntCounter; Refusal::ALL.len()],
@@ -71,8 +73,9 @@ impl Metrics {
             upstream: Counters::new(&registry, failures),
             routes: histograms(&registry, routes),
             requests: register(&registry, IntCounterVec::new(requests, &["route", "status"])),
-            in_flight: gauge("http_server_requests_in_flight", "Requests that have begun"),
+            active: gauge("http_server_active_requests", "Requests that began and have not ended"),
             open: gauge("http_server_connections_open", "Connections that are open"),
+            idle: gauge("http_server_connections_idle", "Open connections that have no request"),
             accepted: counter("http_server_connections_accepted_total", "Connections served"),
             panicked: counter("http_server_connections_panicked_total", "Ended by a panic"),
             refused: Refusal::ALL.map(|reason| refused.with_label_values(&[reason.as_str()])),
@@ -99,18 +102,18 @@ impl Metrics {
 
     /// A request's head is complete.
     pub fn request_began(&self) {
-        self.in_flight.inc();
+        self.active.inc();
     }
 
     /// A request that began has ended, answered or not.
     pub fn request_ended(&self) {
-        self.in_flight.dec();
+        self.active.dec();
     }
 
     /// How many requests have begun and not ended.
     #[must_use]
     pub fn requests_in_flight(&self) -> usize {
-        usize::try_from(self.in_flight.get()).unwrap_or(0)
+        usize::try_from(self.active.get()).unwrap_or(0)
     }
 
     /// So many bytes were read from a client.
@@ -150,6 +153,8 @@ impl Metrics {
     /// All of it, in Prometheus's text format (version 0.0.4).
     #[must_use]
     pub fn render(&self) -> String {
+        // A connection has one request at a time. Two counters are never read at one moment.
+        self.idle.set((self.open.get() - self.active.get()).max(0));
         let text = TextEncoder::new().encode_to_string(&self.registry.gather());
         text.unwrap_or_else(|error| {
             tracing::error!(%error, "metrics can't be rendered");
@@ -227,6 +232,16 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_connection_without_a_request_is_idle() {
+        let metrics = metrics();
+        (0..3).for_each(|_| metrics.connection_opened());
+        metrics.request_began();
+        assert_line(&metrics.render(), "http_server_connections_idle 2");
+        metrics.request_ended();
+        assert_line(&metrics.render(), "http_server_connections_idle 3");
+    }
+
+    #[test]
     fn everything_else_is_there_from_the_start() {
         let metrics = metrics();
         metrics.request_began();
@@ -238,8 +253,9 @@ pub(crate) mod tests {
         let text = metrics.render();
         for line in [
             &format!(r#"five_ways_build_info{{backend="test",version="{VERSION}"}} 1"#),
-            "http_server_requests_in_flight 1",
+            "http_server_active_requests 1",
             "http_server_connections_open 0",
+            "http_server_connections_idle 0",
             "http_server_connections_accepted_total 0",
             "http_server_connections_panicked_total 0",
             "http_server_received_bytes_total 7",

@@ -271,5 +271,6 @@ fn context_for_admin(
         write: patience,
         ..context.timeouts
     };
+    context.environment = Arc::new(admin::Aside(context.environment));
     Ok(Arc::new(context))
 }

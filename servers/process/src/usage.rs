@@ -3,7 +3,10 @@
 //!
 //! Read when somebody asks, and at no other time. It takes two looks at /proc, whatever is open.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use prometheus::{
     Counter, Gauge, Registry,
@@ -12,6 +15,7 @@ use prometheus::{
 };
 use rustix::{
     param::page_size,
+    process::{Resource, getrlimit},
     time::{ClockId, clock_gettime},
 };
 
@@ -22,8 +26,12 @@ struct Usage {
     /// Of which each answer has one of its own: a counter can't be set.
     cpu: Counter,
     memory: Gauge,
+    virtual_memory: Gauge,
     open_files: Gauge,
+    most_files: Gauge,
     threads: Gauge,
+    /// Set once.
+    started: Gauge,
 }
 
 /// Adds the process's usage to what the registry tells.
@@ -32,9 +40,15 @@ pub(crate) fn register(registry: &Registry) {
     let usage = Usage {
         cpu: counter(),
         memory: gauge("process_resident_memory_bytes", "Memory that is resident, shared pages too"),
+        virtual_memory: gauge("process_virtual_memory_bytes", "Memory that is mapped"),
         open_files: gauge("process_open_fds", "Descriptors that are open"),
+        most_files: gauge("process_max_fds", "Descriptors that may be open at once"),
         threads: gauge("process_threads", "Threads"),
+        started: gauge("process_start_time_seconds", "When the process started, as Unix time"),
     };
+    // What comes before this in a process is over in milliseconds.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    usage.started.set(now.as_secs_f64());
     registry.register(Box::new(usage)).expect("names of their own");
 }
 
@@ -44,8 +58,10 @@ fn counter() -> Counter {
 
 impl Collector for Usage {
     fn desc(&self) -> Vec<&Desc> {
-        let gauges = [&self.memory, &self.open_files, &self.threads];
-        self.cpu.desc().into_iter().chain(gauges.into_iter().flat_map(Collector::desc)).collect()
+        let memory = [&self.memory, &self.virtual_memory];
+        let others = [&self.open_files, &self.most_files, &self.threads, &self.started];
+        let gauges = memory.into_iter().chain(others);
+        self.cpu.desc().into_iter().chain(gauges.flat_map(Collector::desc)).collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
@@ -53,17 +69,21 @@ impl Collector for Usage {
         cpu.inc_by(cpu_time().as_secs_f64());
         let mut families = cpu.collect();
         // What /proc does not say is left out, and is not nothing.
-        let stat = fs::read_to_string("/proc/self/stat").ok();
-        let (threads, pages) = stat.as_deref().and_then(threads_and_pages).unzip();
-        let bytes = pages.map(|pages| pages * page_size() as f64);
-        let values =
-            [(&self.memory, bytes), (&self.open_files, open_files()), (&self.threads, threads)];
+        let stat = fs::read_to_string("/proc/self/stat").ok().and_then(|text| Stat::read(&text));
+        let values = [
+            (&self.memory, stat.as_ref().map(|stat| stat.pages * page_size() as f64)),
+            (&self.virtual_memory, stat.as_ref().map(|stat| stat.mapped_bytes)),
+            (&self.open_files, open_files()),
+            (&self.most_files, getrlimit(Resource::Nofile).current.map(|most| most as f64)),
+            (&self.threads, stat.as_ref().map(|stat| stat.threads)),
+        ];
         for (gauge, value) in values {
             if let Some(value) = value {
                 gauge.set(value);
                 families.extend(gauge.collect());
             }
         }
+        families.extend(self.started.collect());
         families
     }
 }
@@ -72,13 +92,25 @@ fn cpu_time() -> Duration {
     clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
 }
 
-/// Fields 20 and 24 of `proc_pid_stat(5)`. The second, the program's name, may hold anything.
-fn threads_and_pages(stat: &str) -> Option<(f64, f64)> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace().skip(20 - 3);
-    let threads = fields.next()?.parse().ok()?;
-    let pages = fields.nth(24 - 21)?.parse().ok()?;
-    Some((threads, pages))
+/// Some of `/proc/self/stat`.
+#[derive(Debug, PartialEq)]
+struct Stat {
+    threads: f64,
+    mapped_bytes: f64,
+    /// Resident.
+    pages: f64,
+}
+
+impl Stat {
+    /// Fields 20, 23 and 24 of `proc_pid_stat(5)`. The second, the program's name, may hold anything.
+    fn read(stat: &str) -> Option<Self> {
+        let (_, fields) = stat.rsplit_once(')')?;
+        let mut fields = fields.split_whitespace().skip(20 - 3);
+        let threads = fields.next()?.parse().ok()?;
+        let mapped_bytes = fields.nth(23 - 21)?.parse().ok()?;
+        let pages = fields.next()?.parse().ok()?;
+        Some(Self { threads, mapped_bytes, pages })
+    }
 }
 
 /// The kernel says it as the folder's size since Linux 6.2; before that it is counted.
@@ -119,14 +151,24 @@ mod tests {
         let open: Vec<File> = (0..64).map(|_| File::open("/dev/null").expect("a file")).collect();
         assert!(value("process_resident_memory_bytes") > memory + f64::from(24 << 20));
         assert!(value("process_open_fds") > files + 32.0);
+        assert!(value("process_virtual_memory_bytes") > value("process_resident_memory_bytes"));
+        assert!(value("process_max_fds") >= value("process_open_fds"));
         assert!(value("process_threads") >= 1.0);
         drop((held, open));
     }
 
     #[test]
+    fn it_started_a_short_while_ago() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64();
+        let started = value("process_start_time_seconds");
+        assert!(started > now - 3600.0 && started <= now + 60.0, "{started}, and it is {now}");
+    }
+
+    #[test]
     fn a_program_may_be_called_anything() {
         let stat = "7 (a) b (c) S 1 1 1 0 -1 4194560 9 0 0 0 5 6 0 0 20 0 12 0 33 44 55 66";
-        assert_eq!(threads_and_pages(stat), Some((12.0, 55.0)));
-        assert_eq!(threads_and_pages("7 (a) S 1"), None);
+        let read = Stat { threads: 12.0, mapped_bytes: 44.0, pages: 55.0 };
+        assert_eq!(Stat::read(stat), Some(read));
+        assert_eq!(Stat::read("7 (a) S 1"), None);
     }
 }

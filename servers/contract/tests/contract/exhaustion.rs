@@ -138,7 +138,7 @@ fn whoever_waits_for_a_busy_worker_is_served(backend: Backend) {
     let server = Program::new(backend).options(&["--workers", "1"]).with_admin().start();
     let mut blocks = server.connect();
     blocks.send("GET /block/2s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    server.reaches("http_server_requests_in_flight", 2);
+    server.reaches("http_server_active_requests", 1);
     let mut waiting: Vec<_> = (0..300).map(|_| server.connect()).collect();
     for client in &mut waiting {
         client.send("GET /bytes/5 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");

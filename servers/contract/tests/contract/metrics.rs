@@ -9,6 +9,7 @@ on_every_backend!(
     requests_are_counted_by_route_and_status,
     durations_are_counted_in_buckets,
     connections_and_bytes_are_counted,
+    connections_are_told_apart_by_whether_they_have_a_request,
     the_build_is_named,
 );
 
@@ -95,6 +96,23 @@ fn connections_and_bytes_are_counted(backend: Backend) {
         (read("http_server_connections_open") == 2).then_some(())
     });
     assert_eq!(read("http_server_connections_accepted_total"), 5, "{backend}");
+}
+
+fn connections_are_told_apart_by_whether_they_have_a_request(backend: Backend) {
+    let server = Program::new(backend).with_admin().start();
+    let mut clients: Vec<_> = (0..3).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.get("/healthz").status(200);
+    }
+    server.reaches("http_server_connections_idle", 3);
+    // Its head is there, and its body isn't.
+    clients[0].send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na");
+    server.reaches("http_server_connections_idle", 2);
+    assert_eq!(server.metric("http_server_active_requests"), 1, "{backend}");
+    clients[0].send("b");
+    clients[0].answer().status(200);
+    server.reaches("http_server_connections_idle", 3);
+    assert_eq!(server.metric("http_server_active_requests"), 0, "{backend}");
 }
 
 fn the_build_is_named(backend: Backend) {
