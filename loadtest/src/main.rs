@@ -8,6 +8,7 @@
 //! | percentiles, medians, intervals | [`stats`] |
 //! | the table, the JSON and the HTML | [`report`] |
 //! | the answer that costs nothing | [`floor`] |
+//! | becoming a server | [`serve`] |
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +19,7 @@ mod load;
 mod options;
 mod report;
 mod run;
+mod serve;
 mod stats;
 mod wire;
 
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Report(options) => report::remake(&options.file),
         Command::Diff(options) => report::diff(&options.before, &options.after),
         Command::Floor(options) => floor::run(&options, open_files).map(|()| ExitCode::SUCCESS),
+        Command::Serve(options) => serve::serve(&options).map(|never| match never {}),
         Command::Completions(options) => {
             options::completions(&options).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
             || error.is::<options::Unusable>()
             || error.is::<load::Refused>()
             || error.is::<lab::Meaningless>()
+            || error.is::<serve::NoSuchBackend>()
             || error.is::<report::Unreadable>();
         ExitCode::from(if refused { 2 } else { 1 })
     })

@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::lab::{C10kOptions, CellOptions, CompareOptions};
 use crate::run::RunOptions;
+use crate::serve::ServeOptions;
 
 /// Loads an HTTP server, or compares what the five servers cost.
 #[derive(Debug, Parser)]
@@ -70,6 +71,15 @@ Example: loadtest diff results/before results/after
 
 Exit codes: 0 compared, whatever came of it; 2 a file can't be used.";
 
+const SERVE_EXAMPLE: &str = "\
+It becomes the server: the same process, with no shell between. The program stands beside this one.
+
+Examples:
+  loadtest serve mio --listen 127.0.0.1:8080
+  BACKEND=may loadtest serve
+
+Exit codes: 2 there is no such backend; otherwise the server's own.";
+
 const COMPLETIONS_EXAMPLE: &str = "\
 Example, for bash: source <(loadtest completions bash)";
 
@@ -92,6 +102,9 @@ pub(crate) enum Command {
     Diff(DiffOptions),
     /// Answer every request with a canned answer: what the generator is calibrated against
     Floor(FloorOptions),
+    /// Become one of the five servers, chosen by name or by the variable BACKEND
+    #[command(after_help = SERVE_EXAMPLE)]
+    Serve(ServeOptions),
     /// Print what makes a shell complete loadtest's options
     #[command(after_help = COMPLETIONS_EXAMPLE)]
     Completions(CompletionsOptions),
@@ -153,6 +166,11 @@ impl Unusable {
     /// The option names a file or a folder, and the reason says why not that one.
     pub(crate) fn path(option: &'static str, path: &Path, reason: impl Display) -> Self {
         Self { option, value: path.display().to_string(), reason: reason.to_string() }
+    }
+
+    /// The option, or the variable, has this value.
+    pub(crate) fn value(option: &'static str, value: &str, reason: impl Display) -> Self {
+        Self { option, value: value.to_owned(), reason: reason.to_string() }
     }
 
     /// The option says one thing, and this says another.

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::thread;
 use std::time::Instant;
 
@@ -195,6 +195,39 @@ fn a_target_is_a_row_and_says_itself_what_it_uses() {
     assert_eq!((&cell["threads"], &cell["open_files"]), (&7.into(), &12.into()));
     assert_eq!(cell["held_kernel_kib"], Value::Null, "that of this machine is not its");
     assert_eq!(cell["voluntary_switches_per_request"], Value::Null);
+}
+
+#[test]
+fn targets_of_the_environment_are_the_rows_where_none_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let targets = format!(" mio=http://{} far=http://{}\n", far_server(), far_server());
+    let compare = |out: &str, rows: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+        command.current_dir(folder.path()).env("FIVE_TARGETS", &targets);
+        command.args(["compare", "--connections", "2", "--out", out]).args(TIME).args(rows);
+        let output = command.output().expect("it runs");
+        assert!(output.status.success(), "{}", stderr(&output));
+        let results = results(&folder.path().join(out));
+        let cells = results["cells"].as_array().expect("cells").iter();
+        let mut names: Vec<String> = cells.map(|cell| cell["backend"].to_string()).collect();
+        names.sort_unstable();
+        (names, stderr(&output))
+    };
+    let (names, said) = compare("all", &[]);
+    assert_eq!(names, ["\"far\"", "\"mio\""]);
+    assert!(said.contains("servers elsewhere"), "{said}");
+    assert_eq!(compare("one", &["--backends", "floor"]).0, ["\"floor\""]);
+}
+
+#[test]
+fn targets_of_the_environment_that_make_no_sense_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+    command.current_dir(folder.path()).arg("compare").env("FIVE_TARGETS", "mio");
+    let output = command.output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.starts_with("loadtest: FIVE_TARGETS mio: write name=URL"), "{said}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::limit::{self, Evidence};
 use super::options::Place;
 use super::plan::{Cell, Manner, Planned};
 use super::progress::{self, Progress};
-use super::{Cores, Environment, Experiment, Plan, Stage, cell, folder};
+use super::{Cores, Environment, Experiment, Plan, Stage, cell, folder, target};
 use crate::limits;
 use crate::load::Shape;
 use crate::options::Unusable;
@@ -71,8 +71,9 @@ impl Session {
                 limits::check(connections, open_files)?;
             }
         }
+        target::await_all(plan.targets())?;
         let folder = folder::prepare(place)?;
-        let cores = Cores::share_out().context("can't keep to a core")?;
+        let cores = cores(&plan)?;
         let environment = Environment::look(&cores, plan.experiment.seed);
         let journal = Journal::begin(&folder, &environment, &plan.experiment)?;
         let records = Vec::new();
@@ -82,7 +83,8 @@ impl Session {
     fn go_on(folder: &Path, open_files: u64, interrupted: Arc<AtomicBool>) -> anyhow::Result<Self> {
         let (journal, header, entries) = Journal::reopen(folder)?;
         let (plan, mut environment) = (Plan::new(header.experiment)?, header.environment);
-        let cores = Cores::share_out().context("can't keep to a core")?;
+        target::await_all(plan.targets())?;
+        let cores = cores(&plan)?;
         let here = Environment::look(&cores, plan.experiment.seed);
         if let Some(difference) = environment.difference(&here) {
             let reason = format!("figures from both could not be compared: {difference}");
@@ -182,7 +184,7 @@ impl Session {
                     startup: stage.server().map(super::Server::startup),
                     log: &stage.log(),
                     outcome: &outcome,
-                    cores: self.cores.server.len(),
+                    cores: stage.server().map_or(0, |_| self.cores.server.len()),
                     open_files: self.open_files,
                 };
                 Record::measured(cell, &shape.to_string(), round, &outcome, evidence.limit())
@@ -245,14 +247,17 @@ impl Session {
     fn announcement(&self, cells: usize, expected: Duration) -> String {
         let Experiment { rounds, seed, .. } = self.plan.experiment;
         let (times, time) = (self.plan.experiment.times(), humantime::format_duration);
+        let servers = match &self.cores.server[..] {
+            [] => "elsewhere".to_owned(),
+            cores => format!("on {cores:?}"),
+        };
         let mut text = format!(
             "{cells} cell(s) of {} after {} of warm-up, {rounds} round(s), seed {seed}: about {}; \
-             generator on core {:?}, servers on {:?}",
+             generator on core {:?}, servers {servers}",
             time(times.window),
             time(times.warm_up),
             progress::text(expected),
             self.cores.generator,
-            self.cores.server,
         );
         if !self.records.is_empty() {
             // A String can always be written to.
@@ -285,6 +290,15 @@ impl Session {
             (false, true) => ExitCode::SUCCESS,
         })
     }
+}
+
+/// The generator's and the servers'; of those that run elsewhere nothing is known.
+fn cores(plan: &Plan) -> anyhow::Result<Cores> {
+    let mut cores = Cores::share_out().context("can't keep to a core")?;
+    if plan.is_elsewhere() {
+        cores.server.clear();
+    }
+    Ok(cores)
 }
 
 /// What has to be known before any figure first, then the figures, then what follows from them.

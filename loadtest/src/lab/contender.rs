@@ -1,13 +1,12 @@
 //! Who is compared: a backend of ours, somebody else's program, a server that runs elsewhere.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use super::peer;
+use super::target::Target;
 use crate::load::Scenario;
 use crate::report::json::Role;
 use crate::report::verdict::TWIN;
@@ -104,6 +103,10 @@ impl Backend {
         Self::Floor,
     ];
 
+    /// The five servers, each of which is a program of its own.
+    pub(crate) const SERVERS: [Self; 5] =
+        [Self::Threads, Self::Mio, Self::May, Self::Actix, Self::Tokio];
+
     /// The name on the command line and in every report.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -189,82 +192,22 @@ impl Peer {
     }
 }
 
-/// A server that runs elsewhere: what it costs is what its `/metrics` say.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Target {
-    /// The row's name.
-    pub(crate) name: String,
-    /// Where it answers, such as `http://10.0.0.2:8080`.
-    pub(crate) url: Url,
-    /// Where its figures are, if not at `/metrics` of `url`: an admin port answers sooner.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) metrics: Option<Url>,
-}
-
-const TARGET_EXAMPLE: &str = "write name=URL, such as far=http://10.0.0.2:8080, or with the place \
-     of its figures far=http://10.0.0.2:8080,http://10.0.0.2:9090/metrics";
-
-impl FromStr for Target {
-    type Err = String;
-
-    /// `name=URL` or `name=URL,URL of the figures`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let url = |text: &str| {
-            Url::parse(text).map_err(|error| format!("{text}: {error}; {TARGET_EXAMPLE}"))
-        };
-        let (name, urls) = text.split_once('=').ok_or(TARGET_EXAMPLE)?;
-        let (main, metrics) = match urls.split_once(',') {
-            Some((main, metrics)) => (main, Some(url(metrics)?)),
-            None => (urls, None),
-        };
-        let target = Self { name: name.to_owned(), url: url(main)?, metrics };
-        target.complete()
-    }
-}
-
-impl Target {
-    /// Found to be one that can be asked.
-    pub(crate) fn complete(self) -> Result<Self, String> {
-        check_name(&self.name)?;
-        for url in [Some(&self.url), self.metrics.as_ref()].into_iter().flatten() {
-            if url.scheme() != "http" || url.host_str().is_none() {
-                return Err(format!("{url}: only http: is spoken here; {TARGET_EXAMPLE}"));
-            }
-        }
-        if self.url.path() != "/" || self.url.query().is_some() {
-            let url = &self.url;
-            return Err(format!("{url}: the scenarios bring their own paths; {TARGET_EXAMPLE}"));
-        }
-        Ok(self)
-    }
-
-    /// Where to connect.
-    pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
-        let (host, port) = (self.url.host_str().unwrap_or_default(), self.url.port());
-        let host = host.trim_matches(['[', ']']);
-        let mut addresses = (host, port.unwrap_or(80)).to_socket_addrs()?;
-        addresses.next().ok_or_else(|| anyhow::anyhow!("{} has no address", self.url))
-    }
-
-    /// Where its figures are.
-    pub(crate) fn metrics(&self) -> Url {
-        let beside = || self.url.join("/metrics").unwrap_or_else(|_| self.url.clone());
-        self.metrics.clone().unwrap_or_else(beside)
-    }
-}
-
 fn check_name(name: &str) -> Result<(), String> {
+    check_letters(name)?;
+    match Backend::from_str(name) {
+        Ok(_) => Err(format!("{name:?} is the name of a backend; give this row another")),
+        Err(_) => Ok(()),
+    }
+}
+
+pub(super) fn check_letters(name: &str) -> Result<(), String> {
     let fits = |letter: char| letter.is_ascii_alphanumeric() || "-_./:".contains(letter);
     if name.is_empty() || !name.chars().all(fits) {
         return Err(format!(
             "{name:?} is no name for a row; expected letters, digits and any of - _ . / :"
         ));
     }
-    match Backend::from_str(name) {
-        Ok(_) => Err(format!("{name:?} is the name of a backend; give this row another")),
-        Err(_) => Ok(()),
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -299,18 +242,6 @@ mod tests {
         assert!(refused::<Peer>("=serve {port}").contains("no name"));
         let unknown = refused::<Peer>("caddy");
         assert!(unknown.contains("caddy") && unknown.contains("nginx"), "{unknown}");
-    }
-
-    #[test]
-    fn a_target_is_a_name_and_one_or_two_urls() {
-        let target: Target = "far=http://localhost:81".parse().expect("a target");
-        assert_eq!(target.metrics().as_str(), "http://localhost:81/metrics");
-        assert_eq!(target.address().expect("an address").port(), 81);
-        let target: Target = "far=http://h,http://h:9/figures".parse().expect("a target");
-        assert_eq!(target.metrics().as_str(), "http://h:9/figures");
-        assert!(refused::<Target>("http://h").contains("name=URL"));
-        assert!(refused::<Target>("far=https://h").contains("only http:"));
-        assert!(refused::<Target>("far=http://h/echo").contains("their own paths"));
     }
 
     #[test]

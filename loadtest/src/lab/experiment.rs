@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::contender::{Peer, Target};
+use super::contender::Peer;
 use super::peer;
+use super::target::Target;
 use crate::options::{Unusable, at_least_one, duration, duration_or_none};
 
 /// The experiments that need no file beside the program.
@@ -202,16 +203,18 @@ impl Wishes {
         let peers = self.peers.unwrap_or_default().into_iter().map(Peer::complete);
         let peers: Vec<Peer> = peers.collect::<Result<_, _>>()?;
         let targets = self.targets.unwrap_or_default().into_iter().map(Target::complete);
+        let targets: Vec<Target> = targets.collect::<Result<_, _>>()?;
         let backends = self.backends.unwrap_or_else(|| list(&all));
         // Said without a name, it is the first row.
-        let first = backends.first().or(peers.first().map(|peer| &peer.name)).cloned();
+        let first = backends.first().or(peers.first().map(|peer| &peer.name));
+        let first = first.or(targets.first().map(|target| &target.name)).cloned();
         let null = self.null.map(|name| if name.is_empty() { first.unwrap_or(name) } else { name });
         Ok(Experiment {
             name,
             about: self.about.unwrap_or_default(),
             backends,
             peers,
-            targets: targets.collect::<Result<_, _>>()?,
+            targets,
             scenarios: self.scenarios.unwrap_or_else(|| list(&["echo"])),
             connections,
             connections_of: self.connections_of.unwrap_or_default(),

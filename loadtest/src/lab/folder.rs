@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Context;
+use rustix::process::getuid;
 
 use super::journal;
 use super::options::Place;
@@ -37,7 +38,8 @@ pub(super) fn prepare(place: &Place) -> anyhow::Result<PathBuf> {
 fn dated() -> anyhow::Result<PathBuf> {
     let name = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace(':', "");
     let out = Path::new(RESULTS).join(&name);
-    let cant = |path: &Path| format!("can't make {}", path.display());
+    let user = getuid().as_raw();
+    let cant = |path: &Path| format!("can't make {} as user {user}", path.display());
     fs::create_dir_all(&out).with_context(|| cant(&out))?;
     // Made beside and moved over, so that there is never none.
     let (link, fresh) = (Path::new(RESULTS).join("latest"), out.join("latest"));

@@ -23,7 +23,7 @@ pub(crate) struct Evidence<'e> {
     pub(crate) startup: Option<&'e Startup>,
     pub(crate) log: &'e Log,
     pub(crate) outcome: &'e Outcome,
-    /// How many cores the server has.
+    /// How many cores the server has; none if it runs elsewhere.
     pub(crate) cores: usize,
     /// The most descriptors of a process here.
     pub(crate) open_files: u64,
@@ -95,7 +95,8 @@ impl Evidence<'_> {
             let late = summary.is_late();
             return Some(format!("{who}: {}", if late { "requests left late" } else { "CPU" }));
         }
-        (cost.utilisation? > BUSY * self.cores as f64).then(|| "server: CPU".to_owned())
+        let is_busy = self.cores > 0 && cost.utilisation? > BUSY * self.cores as f64;
+        is_busy.then(|| "server: CPU".to_owned())
     }
 
     fn has(&self, kind: &str) -> bool {

@@ -24,6 +24,7 @@ mod sample;
 mod server;
 mod stage;
 mod startup;
+mod target;
 mod watch;
 
 use std::process::ExitCode;

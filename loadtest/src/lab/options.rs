@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::contender::{Backend, Peer, Target};
+use super::contender::{Backend, Peer};
 use super::experiment::{Experiment, Wishes};
 use super::plan::Manner;
+use super::target::Target;
 use crate::load::Scenario;
-use crate::options::{at_least_one, duration, duration_or_none};
+use crate::options::{Unusable, at_least_one, duration, duration_or_none};
+
+/// What is compared where no row is named: as `--target` has it, with spaces between.
+const TARGETS: &str = "FIVE_TARGETS";
 
 /// `loadtest compare`
 #[derive(Debug, Args)]
@@ -61,6 +65,8 @@ struct Overrides {
     ///
     /// What it costs is read from its /metrics: process_cpu_seconds_total,
     /// process_resident_memory_bytes, process_threads, process_open_fds. May be given several times.
+    /// Where no row is named, by this or another option, those in the variable FIVE_TARGETS are
+    /// compared, with spaces between them, in place of the experiment's.
     #[arg(long = "target", value_name = "NAME=URL")]
     targets: Vec<Target>,
     /// What is asked: echo, echo-16k, delay, anything, burn, block, stream, proxy, proxy-slow, mixed
@@ -120,19 +126,32 @@ impl CompareOptions {
             (None, false, true) => "thorough",
             (None, false, false) => "glance",
         };
-        Experiment::resolve(name, self.overrides.wishes())
+        Experiment::resolve(name, self.overrides.wishes()?)
     }
 }
 
 impl C10kOptions {
     /// What is asked for, all in all.
     pub(super) fn experiment(&self) -> anyhow::Result<Experiment> {
-        Experiment::resolve(&self.experiment, self.overrides.wishes())
+        Experiment::resolve(&self.experiment, self.overrides.wishes()?)
     }
 }
 
 impl Overrides {
-    fn wishes(&self) -> Wishes {
+    fn wishes(&self) -> Result<Wishes, Unusable> {
+        let wishes = self.said();
+        let named = self.backends.is_some() || !self.peers.is_empty() || !self.targets.is_empty();
+        let targets = std::env::var(TARGETS).unwrap_or_default();
+        // An empty variable counts as not given.
+        if named || targets.trim().is_empty() {
+            return Ok(wishes);
+        }
+        let rows = targets.split_whitespace().map(str::parse).collect::<Result<_, String>>();
+        let rows = rows.map_err(|reason| Unusable::value(TARGETS, &targets, reason))?;
+        Ok(Wishes { backends: Some(Vec::new()), targets: Some(rows), ..wishes })
+    }
+
+    fn said(&self) -> Wishes {
         let time = |duration: Duration| humantime::format_duration(duration).to_string();
         Wishes {
             about: None,

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::Experiment;
-use super::contender::{Backend, Contender};
+use super::contender::{Backend, Contender, Kind};
+use super::target::Target;
 use crate::load::{Scenario, Shape};
 use crate::report::json::Role;
 
@@ -97,6 +98,20 @@ impl Plan {
             order.extend(of_round.into_iter().map(|cell| Planned { round, cell }));
         }
         order
+    }
+
+    /// The servers that run elsewhere.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.contenders.iter().filter_map(|contender| match &contender.kind {
+            // Its twin is the same server.
+            Kind::Target(target) if contender.role == Role::Compared => Some(target),
+            _ => None,
+        })
+    }
+
+    /// Whether nothing is started for it, neither server nor upstream.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.contenders.iter().all(|contender| matches!(contender.kind, Kind::Target(_)))
     }
 
     fn cells(&self) -> Vec<Cell> {
