@@ -2,7 +2,7 @@
 #
 # It needs nothing that only BuildKit has. The stages up to `build` are labelled, so that what
 # the older builder leaves of them can be told from other images.
-ARG BUILD_IMAGE=rust:1.95-bookworm
+ARG BUILD_IMAGE=rust:1.95.0-bookworm
 ARG RUNTIME_IMAGE=debian:bookworm-slim
 
 # The workspace without its code: what decides which dependencies are built, and how.
@@ -18,6 +18,8 @@ RUN find . -type f \
 # The dependencies: a layer that stays as long as the manifests do.
 FROM ${BUILD_IMAGE} AS build
 LABEL five-ways.stage=build
+# The one thing that is not as in Cargo.toml: debug symbols, which would be most of the image.
+ENV CARGO_PROFILE_RELEASE_DEBUG=false
 WORKDIR /src
 COPY --from=manifests /src .
 RUN cargo build --release --locked --workspace --bins
@@ -27,23 +29,25 @@ RUN find servers loadtest -name '*.rs' -exec touch {} + \
     && cargo build --release --locked --workspace --bins \
     && mkdir /programs \
     && cp target/release/server-threads target/release/server-mio target/release/server-may \
-        target/release/server-actix target/release/server-tokio target/release/loadtest \
-        deploy/entrypoint.sh /programs
+        target/release/server-actix target/release/server-tokio target/release/loadtest /programs
 
+# Nothing is run in this one, so that a base without a shell will do.
 FROM ${RUNTIME_IMAGE}
 COPY --from=build /programs /usr/local/bin
-# A load test leaves its results in the folder that it runs in.
+# A load test leaves its results in `results` below: mount a folder there.
 WORKDIR /work
-RUN chown 65532:65532 /work
 # Nobody in particular: a number needs no entry in /etc/passwd.
 USER 65532:65532
 
-# Variables, not options: what a server listens on is what its health check has to ask.
-ENV BACKEND=tokio FIVE_LISTEN=0.0.0.0:8080
-EXPOSE 8080
-HEALTHCHECK --interval=2s --timeout=3s --start-period=5s --retries=5 \
-    CMD ["entrypoint.sh", "--health"]
-ENTRYPOINT ["entrypoint.sh"]
+# Variables, not options: where a server listens is where its health check has to ask. Health and
+# figures have a port of their own, which answers in every mode, however busy the main one is.
+ENV FIVE_LISTEN=0.0.0.0:8080 FIVE_ADMIN=0.0.0.0:9090
+EXPOSE 8080 9090
+# Each check starts a process, which costs more than many requests: seldom, unless somebody waits.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
+    CMD ["loadtest", "serve", "--health"]
+# Becomes the server that BACKEND names, or the first argument; the others are its options.
+ENTRYPOINT ["loadtest", "serve"]
 
 ARG VERSION=0.1.0
 ARG REVISION=unknown
