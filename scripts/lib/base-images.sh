@@ -6,15 +6,21 @@
 made_images=()
 
 # Makes sure of the image that an ARG of the Dockerfile names: have_base ARG build|runtime
-have_base() {
-    local image
-    image=$(sed -n "s/^ARG $1=//p" Dockerfile)
+have_base() { have_image "$(default_of "$1")" "$2"; }
+
+# The value that the Dockerfile gives to an ARG.
+default_of() { sed -n "s/^ARG $1=//p" Dockerfile; }
+
+# have_image IMAGE build|runtime
+have_image() {
+    local image=$1
     if docker image inspect "$image" >/dev/null 2>&1; then
         echo "base image $image: present"
     elif timeout 120 docker pull --quiet "$image" >/dev/null 2>&1; then
         echo "base image $image: pulled"
         made_images+=("$image")
     else
+        can_make_bases || skip "$image can't be pulled, nor made here but by root on a Debian"
         echo "base image $image: can't be pulled, so it is made here"
         make_base "$image" "$2"
         made_images+=("$image")
@@ -57,12 +63,12 @@ copy_toolchain() {
     done
 }
 
+can_make_bases() {
+    [ "$(id -u)" -eq 0 ] && { command -v debootstrap || command -v apt-get; } >/dev/null
+}
+
 need_debootstrap() {
     command -v debootstrap >/dev/null && return
-    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-        echo "to make base images, install the package debootstrap and run as root" >&2
-        return 1
-    fi
     apt-get update -q >/dev/null
     apt-get install -q -y --no-install-recommends debootstrap >/dev/null
 }
