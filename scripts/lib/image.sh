@@ -46,6 +46,13 @@ assemble_image() {
     rm -rf "$context"
 }
 
+# Whether the engine mounts folders of this machine: one that is reached by a socket alone does not.
+sees_this_machine() {
+    echo seen >"$FIVE_RESULTS/probe"
+    [ "$(docker run --rm --network none --volume "$FIVE_RESULTS:/results:ro" \
+        "$runtime_image" cat /results/probe 2>&1)" = seen ]
+}
+
 # Sets `prometheus_image` to one that is pulled, or else made of this machine's own Prometheus.
 have_prometheus_image() {
     prometheus_image=$(sed -n 's/.*PROMETHEUS_IMAGE:-\(.*\)}.*/\1/p' docker-compose.yml)

@@ -66,7 +66,7 @@ struct Overrides {
     /// What it costs is read from its /metrics: process_cpu_seconds_total,
     /// process_resident_memory_bytes, process_threads, process_open_fds. May be given several times.
     /// Where no row is named, by this or another option, those in the variable FIVE_TARGETS are
-    /// compared, with spaces between them, in place of the experiment's.
+    /// compared, with spaces between them, in place of the experiment's backends.
     #[arg(long = "target", value_name = "NAME=URL")]
     targets: Vec<Target>,
     /// What is asked: echo, echo-16k, delay, anything, burn, block, stream, proxy, proxy-slow, mixed
