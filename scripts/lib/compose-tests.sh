@@ -18,13 +18,12 @@ test_image() {
 
 # With `down` before it, so that nothing is ever recreated: Compose 1.29 can't on newer engines.
 bring_up() {
-    quietly env BACKEND="$1" "${compose[@]}" up --detach --no-build
+    export BACKEND=$1
+    up
     if grep -i recreat "$scratch/said"; then fail "$1 comes up by recreating a container"; fi
     id=$(container server)
     wait_until_healthy "$id"
 }
-
-bring_down() { quietly all_profiles down --timeout 15; }
 
 test_backend() {
     local backend=$1 id at
@@ -71,7 +70,7 @@ test_unknown_backend() {
 
 test_all() {
     local backend
-    quietly "${compose[@]}" --profile all up --detach --no-build
+    up all
     for backend in $backends; do is_backend "$(published "$backend" 8080)" "$backend"; done
     compared_in all loadtest compare --connections 16
     compared_in options compare --connections 1,16 --rounds 2
@@ -118,7 +117,7 @@ test_observed() {
         return
     fi
     export PROMETHEUS_IMAGE=$prometheus_image
-    quietly "${compose[@]}" --profile observe up --detach --no-build
+    up observe
     at=$(published prometheus 9090)
     [ "$(queries | wc -l)" -ge 5 ] || fail "the README's queries are not where they were"
     while read -r query; do has_all_five "$at" "$query"; done < <(queries)

@@ -34,6 +34,8 @@ all_profiles() {
     "${compose[@]}" --profile all --profile observe --profile compare --profile load "$@"
 }
 
+bring_down() { quietly all_profiles down --timeout 15; }
+
 # run ARGUMENTS…: a container of its own for one command; what it says, or the failure with that.
 run() {
     local said
@@ -43,6 +45,18 @@ run() {
 
 # quietly COMMAND…: what it says only matters if it fails.
 quietly() { "$@" >"$scratch/said" 2>&1 || fail "$*: $(cat "$scratch/said")"; }
+
+# up [PROFILE]: of the project, or with a profile. The engine chooses ports that may be in use.
+up() {
+    local attempt profile=()
+    [ $# = 0 ] || profile=(--profile "$1")
+    for attempt in 1 2 3 4 5; do
+        if "${compose[@]}" "${profile[@]}" up --detach --no-build >"$scratch/said" 2>&1; then return; fi
+        grep -q "address already in use" "$scratch/said" || break
+        all_profiles down >/dev/null 2>&1
+    done
+    fail "up, attempt $attempt: $(cat "$scratch/said")"
+}
 
 container() { all_profiles ps --quiet "$1"; }
 
