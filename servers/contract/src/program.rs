@@ -21,7 +21,6 @@ pub struct Program {
     prelude: Vec<String>,
     threads: Option<u32>,
     listener: Option<TcpListener>,
-    admin: Option<SocketAddr>,
     case: Option<Arc<Case>>,
 }
 
@@ -36,7 +35,6 @@ impl Program {
             prelude: Vec::new(),
             threads: None,
             listener: None,
-            admin: None,
             case: None,
         }
     }
@@ -75,10 +73,8 @@ impl Program {
     }
 
     /// Gives it an admin port, which [`Server::connect_admin`] finds.
-    pub fn with_admin(mut self) -> Self {
-        let admin = own_address();
-        self.admin = Some(admin);
-        self.options(&["--admin", &admin.to_string()])
+    pub fn with_admin(self) -> Self {
+        self.options(&["--admin", "127.0.0.1:0"])
     }
 
     /// Has the evidence of its connections kept together, with that of an origin behind it.
@@ -91,8 +87,8 @@ impl Program {
     #[track_caller]
     pub fn start(self) -> Server {
         let program = self.options(&["--listen", "127.0.0.1:0"]);
-        let (backend, admin, case) = (program.backend, program.admin, program.case.clone());
-        Server::new(backend, program.spawn(), admin, case)
+        let (backend, case) = (program.backend, program.case.clone());
+        Server::new(backend, program.spawn(), case)
     }
 
     /// Starts a server that panics over each answer of 418. `None`, said aloud, if that is a release
@@ -169,8 +165,8 @@ fn own_user() -> u32 {
     0x7000_0000 + (process::id() % 0x10_0000) * 0x40 + user % 0x40
 }
 
-/// A loopback address that no other server has: the line that a server logs at its start names the
-/// main port only, so that the kernel can't be left to choose this one.
+/// A loopback address that no other server has, for one that does not say which port the kernel chose
+/// for it.
 pub(crate) fn own_address() -> SocketAddr {
     static SERVERS: AtomicU8 = AtomicU8::new(0);
     let [.., high, low] = process::id().to_be_bytes();

@@ -35,12 +35,7 @@ impl Server {
 
     /// Waits until `child`, whose standard error is piped, says where it listens.
     #[track_caller]
-    pub(crate) fn new(
-        backend: Backend,
-        mut child: Child,
-        admin: Option<SocketAddr>,
-        case: Option<Arc<Case>>,
-    ) -> Self {
+    pub(crate) fn new(backend: Backend, mut child: Child, case: Option<Arc<Case>>) -> Self {
         let log = Log::follow(child.stderr.take().expect("standard error is piped"));
         let start_line = log.line_with(" address=").unwrap_or_default();
         let Some(address) = log::value(&start_line, "address").and_then(|text| text.parse().ok())
@@ -49,6 +44,7 @@ impl Server {
             let _ = child.wait();
             panic!("{backend}: no line with `address=IP:PORT` in its log:\n{}", log.tail());
         };
+        let admin = log::value(&start_line, "admin").and_then(|text| text.parse().ok());
         if let Some(case) = &case {
             case.logs_to(Arc::clone(&log));
         }

@@ -69,12 +69,20 @@ fn log_panic(panic: &panic::PanicHookInfo<'_>) {
 }
 
 /// The one line at start: who serves, where, with how many workers, and what bounds it. Programs
-/// that start a server read `address=` from it, so it is logged once the socket listens.
-pub fn announce(backend: &Backend, address: SocketAddr, workers: usize, bounds: &Bounds) {
+/// that start a server read `address=` from it, and `admin=` where it has such a port, so it is
+/// logged once both sockets listen.
+pub fn announce(
+    backend: &Backend,
+    address: SocketAddr,
+    admin: Option<SocketAddr>,
+    workers: usize,
+    bounds: &Bounds,
+) {
     tracing::info!(
         backend = %backend.name,
         version = %VERSION,
         %address,
+        admin = admin.map(tracing::field::display),
         workers,
         max_connections = bounds.max_connections,
         bounded_by = bounds.bounded_by,
@@ -187,13 +195,19 @@ mod tests {
             reserve: 64,
         };
         let address = "127.0.0.1:41234".parse().unwrap();
-        tracing::subscriber::with_default(subscriber, || announce(&backend, address, 2, &bounds));
-        let line = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
-        assert_eq!(line.lines().count(), 1);
-        let expected = format!(
-            "listening backend=test version={VERSION} address=127.0.0.1:41234 workers=2 \
-             max_connections=9 bounded_by=\"RLIMIT_NOFILE 16\"\n"
-        );
-        assert!(line.ends_with(&expected), "{line}");
+        tracing::subscriber::with_default(subscriber, || {
+            announce(&backend, address, None, 2, &bounds);
+            announce(&backend, address, Some("127.0.0.1:9".parse().unwrap()), 2, &bounds);
+        });
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        for (line, admin) in lines.iter().zip(["", " admin=127.0.0.1:9"]) {
+            let expected = format!(
+                "listening backend=test version={VERSION} address=127.0.0.1:41234{admin} workers=2 \
+                 max_connections=9 bounded_by=\"RLIMIT_NOFILE 16\""
+            );
+            assert!(line.ends_with(&expected), "{line}");
+        }
     }
 }

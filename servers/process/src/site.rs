@@ -45,6 +45,7 @@ pub struct Site {
     /// Where requests are forwarded to, with `--upstream`.
     pub upstream: Option<Arc<Upstream>>,
     backend: &'static Backend,
+    admin: Option<SocketAddr>,
     bounds: Bounds,
     world: Arc<World>,
 }
@@ -69,10 +70,8 @@ impl Site {
             anyhow::bail!("--upstream leads to {itself}, which is this server; expected another");
         }
         let context = Arc::new(context(backend, &options, mode(options.mode), &world)?);
-        if let Some(address) = options.admin {
-            let context = context_for_admin(backend, &options, &world)?;
-            admin::start(listener::bind(address)?, context).context(NO_THREAD)?;
-        }
+        let admin =
+            options.admin.map(|at| open_admin(at, backend, &options, &world)).transpose()?;
         let doorman = Doorman::start(Arc::clone(&context), bounds.reserve / 2);
         Ok(Self {
             listener,
@@ -82,6 +81,7 @@ impl Site {
             context,
             upstream,
             backend,
+            admin,
             bounds,
             options,
             world,
@@ -96,7 +96,7 @@ impl Site {
         #[cfg(debug_assertions)]
         fault::warn();
         let address = self.address()?;
-        log::announce(self.backend, address, self.workers, &self.bounds);
+        log::announce(self.backend, address, self.admin, self.workers, &self.bounds);
         Ok(())
     }
 
@@ -254,6 +254,19 @@ fn context(
         },
         environment: Arc::clone(world) as Arc<dyn Environment>,
     })
+}
+
+/// Opens the admin port; where it is, if the kernel chose it.
+fn open_admin(
+    address: SocketAddr,
+    backend: &Backend,
+    options: &Options,
+    world: &Arc<World>,
+) -> anyhow::Result<SocketAddr> {
+    let listener = listener::bind(address)?;
+    let address = listener.local_addr().context("the admin socket has no address")?;
+    admin::start(listener, context_for_admin(backend, options, world)?).context(NO_THREAD)?;
+    Ok(address)
 }
 
 /// Health and metrics only, and no patience: the port is small.

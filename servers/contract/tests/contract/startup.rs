@@ -11,6 +11,7 @@ use crate::drain::{drain, in_flight};
 
 on_every_backend!(
     the_line_at_start_says_what_bounds_it,
+    the_line_at_start_says_where_the_admin_port_is,
     the_environment_is_read,
     help_and_version_are_given,
     an_option_that_is_none_is_named,
@@ -31,6 +32,14 @@ fn the_line_at_start_says_what_bounds_it(backend: Backend) {
     assert_eq!(server.start_value("workers"), "3");
     assert!(server.start_value("bounded_by").contains("--max-connections"));
     assert!(server.start_value("version").starts_with(|first: char| first.is_ascii_digit()));
+}
+
+fn the_line_at_start_says_where_the_admin_port_is(backend: Backend) {
+    let server = Program::new(backend).with_admin().start();
+    assert_ne!(server.start_value("admin"), server.start_value("address"));
+    server.connect_admin().get("/healthz").status(200);
+    let none = Server::start(backend, &[]);
+    assert!(!none.start_line().contains("admin="), "{}", none.start_line());
 }
 
 fn the_environment_is_read(backend: Backend) {
