@@ -43,6 +43,8 @@ pub fn init() -> Result<(), LogError> {
         .with_env_filter(filter.map_err(LogError::Filter)?)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal() && !plain)
+        // Where nobody reads the log any more, saying so would be a panic.
+        .log_internal_errors(false)
         .try_init()
         .map_err(|_| LogError::Twice)?;
     panic::set_hook(Box::new(log_panic));
