@@ -52,6 +52,7 @@ fn every_cell_of_every_round_is_recorded_with_the_documented_keys() {
                 "memory_kib_per_connection",
                 "open_files",
                 "ramp_seconds",
+                "reconnects",
                 "requests",
                 "requests_per_second",
                 "response_time_us",

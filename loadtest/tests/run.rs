@@ -72,6 +72,7 @@ fn right_answers_are_counted_and_nothing_else() {
             "lost",
             "queued",
             "ramp_seconds",
+            "reconnects",
             "requests",
             "requests_per_second",
             "requests_since_start",

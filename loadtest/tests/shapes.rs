@@ -145,15 +145,64 @@ fn of_those_held_only_the_active_ask() {
 }
 
 #[test]
-fn a_held_connection_that_ends_is_an_error_and_is_replaced() {
-    // The probe is number 0; the first two of the ramp are answered, and closed.
+fn a_held_connection_that_ends_in_good_order_is_replaced_and_no_error() {
+    let figures = held_but_for_two(Reaction::SendAndClose);
+    assert_eq!(figures["errors"], json!({}), "{figures}");
+    assert_eq!(count(&figures, "reconnects"), 2, "{figures}");
+}
+
+#[test]
+fn a_held_connection_that_is_reset_is_an_error_and_is_replaced() {
+    let figures = held_but_for_two(Reaction::SendAndReset);
+    assert_eq!(figures["errors"], json!({ "reset": 2 }), "{figures}");
+    assert_eq!(count(&figures, "reconnects"), 0, "{figures}");
+}
+
+/// Eight connect one after the other, and all but the first hold their connections; the last two are
+/// answered in this way, and do not keep theirs.
+fn held_but_for_two(reaction: fn(&'static str) -> Reaction) -> Value {
+    // The probe is number 0.
+    let address = double(move |number| match number {
+        7 | 8 => reaction(EMPTY),
+        _ => Reaction::Send(EMPTY),
+    });
+    let options = ["--connections", "8", "--active", "1", "--duration", "1s", "--ramp", "800ms"];
+    run(address, &options)
+}
+
+#[test]
+fn a_connection_that_ends_before_it_is_used_again_is_replaced_and_no_error() {
+    // The first two wait for the others to connect, and their connections end meanwhile.
     let address = double(|number| match number {
         1 | 2 => Reaction::SendAndClose(EMPTY),
         _ => Reaction::Send(EMPTY),
     });
-    // User 0 asks, and finds its connection closed if it is its; the others hold theirs.
-    let figures = run(address, &["--connections", "8", "--active", "1", "--duration", "1s"]);
-    assert_eq!(figures["errors"], json!({ "reset": 2 }), "{figures}");
+    let figures = run(address, &["--connections", "4", "--duration", "1s", "--ramp", "2s"]);
+    assert_eq!(figures["errors"], json!({}), "{figures}");
+    assert_eq!(count(&figures, "reconnects"), 2, "{figures}");
+}
+
+#[test]
+fn a_connection_that_ends_when_it_is_used_again_is_no_error_where_asking_twice_does_no_harm() {
+    let body = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(&body, "hello").expect("a body");
+    let path = body.path().to_str().expect("UTF-8");
+    let post: [&str; 2] = ["--body", path];
+    for (options, errors, reconnects) in
+        [(&[][..], json!({}), 2), (&post, json!({ "reset": 2 }), 0)]
+    {
+        // The probe's connection is number 0; the next two are reset when they are used again.
+        let answered = Mutex::new(BTreeSet::new());
+        let address = double_of(move |request| {
+            let is_first = answered.lock().expect("nobody panicked").insert(request.connection);
+            let ends = matches!(request.connection, 1 | 2) && !is_first;
+            if ends { Reaction::Reset } else { Reaction::Send(EMPTY) }
+        });
+        let usual = ["--connections", "4", "--duration", "1s", "--ramp", "2s"];
+        let figures = run(address, &[&usual, options].concat());
+        assert_eq!(figures["errors"], errors, "{figures}");
+        assert_eq!(count(&figures, "reconnects"), reconnects, "{figures}");
+    }
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub(crate) struct Harvest {
     pub(super) step_seconds: u64,
     /// By kind, over the whole test.
     pub(super) errors: Errors,
+    /// Idle connections that the server had ended, over the whole test.
+    pub(super) reconnects: u64,
     pub(super) lost: usize,
     /// The part of a core that it used in the window.
     pub(super) utilisation: f64,
@@ -80,6 +82,7 @@ impl Harvest {
             step.add(others);
         }
         add_errors(&mut self.errors, &other.errors);
+        self.reconnects += other.reconnects;
         self.lost += other.lost;
         // The busiest is the first that has no time.
         self.utilisation = self.utilisation.max(other.utilisation);
@@ -111,6 +114,7 @@ impl Harvest {
             bystanders_histogram: self.bystanders.as_ref().map(Latency::encode),
             timeline: self.timeline(),
             errors: self.errors,
+            reconnects: self.reconnects,
             lost: self.lost,
             generator_utilisation: self.utilisation,
             interrupted: self.interrupted,
@@ -179,6 +183,7 @@ mod tests {
                 recorder.answered(answer);
                 if exponent == 20 {
                     recorder.failed(Fault::Reset, at);
+                    recorder.reconnected();
                 }
             }
         }

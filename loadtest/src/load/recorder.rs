@@ -83,6 +83,8 @@ struct Figures {
     lateness: Option<Latency>,
     steps: Vec<Step>,
     step_seconds: u64,
+    /// Connections that the server had ended while nothing was asked on them, over the whole test.
+    reconnects: u64,
     /// By `Fault as usize`, over the whole test.
     faults: [u64; Fault::ALL.len()],
 }
@@ -103,6 +105,7 @@ impl Recorder {
             lateness: lateness.then(Latency::new),
             steps: Vec::new(),
             step_seconds: window.as_secs().div_ceil(STEPS).max(1),
+            reconnects: 0,
             faults: [0; Fault::ALL.len()],
         }))
     }
@@ -145,6 +148,11 @@ impl Recorder {
         if let Some(since) = figures.since_opening(at) {
             step_at(&mut figures.steps, figures.step_seconds, since).errors += 1;
         }
+    }
+
+    /// A user found that the server had ended its idle connection, and needs another.
+    pub(super) fn reconnected(&self) {
+        self.figures().reconnects += 1;
     }
 
     /// A user finds no server any more.
@@ -202,6 +210,7 @@ impl Recorder {
             steps: figures.steps.clone(),
             step_seconds: figures.step_seconds,
             errors: figures.errors(),
+            reconnects: figures.reconnects,
             lost: figures.lost,
             utilisation: 0.0,
             interrupted: false,

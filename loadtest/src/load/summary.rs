@@ -59,6 +59,10 @@ pub(crate) struct Summary {
     pub(crate) timeline: Vec<Second>,
     /// Errors by kind, over the whole test.
     pub(crate) errors: Errors,
+    /// Connections that the server ended while nothing was asked on them, over the whole test. Each
+    /// was replaced, and no request failed.
+    #[serde(default)]
+    pub(crate) reconnects: u64,
     /// Users who had lost the server when the window closed: their last two tries or more got no
     /// answer at all.
     pub(crate) lost: usize,

@@ -10,11 +10,16 @@ use super::back_off::BackOff;
 use super::generator::Shared;
 use super::pacer::{Due, Pacer};
 use super::recorder::Answer;
-use crate::wire::{Connection, Exchange, Fault, Pace, Patience, Stop};
+use crate::wire::{Connection, Exchange, Fault, Pace, Patience, Reply, Stop};
 
 /// With so many requests in a row that got no answer, a user has lost the server. A single one may
 /// be the connection's fault; the next is made on a new one.
 const LOST: u32 = 2;
+/// A connection on which nothing was asked for so long may end at any time, as a client has to expect
+/// (RFC 9112, section 9.3.1): it is looked at before the next request, and if it ends before the first
+/// byte of the answer the request is made once more, where that does no harm. In a closed loop none
+/// ever is idle.
+const IDLE: Duration = Duration::from_millis(100);
 /// Users who are slow keep time apart from one another: each by this part of a beat more than the
 /// one before, which spreads any number of them.
 const GOLDEN: f64 = 0.618_034;
@@ -31,6 +36,8 @@ pub(super) struct User {
     turn: usize,
     patience: Patience,
     connection: Option<Connection>,
+    /// When it had the last answer on that.
+    answered: Instant,
     /// What it does once the ramp is over.
     role: Role,
     back_off: BackOff,
@@ -83,6 +90,7 @@ impl User {
             number,
             turn: 0,
             connection: None,
+            answered: Instant::now(),
             role: Role::Eager,
             back_off: BackOff::new(number),
             absences: 0,
@@ -178,12 +186,11 @@ impl User {
         loop {
             if let Some(connection) = &mut self.connection {
                 match connection.hold(&mut self.patience).await {
-                    Stop::Over => return Stop::Over,
-                    Stop::Fault(fault) => {
-                        self.connection = None;
-                        self.shared.recorder.failed(fault, Instant::now());
-                    }
+                    Ok(()) => self.shared.recorder.reconnected(),
+                    Err(Stop::Over) => return Stop::Over,
+                    Err(Stop::Fault(fault)) => self.shared.recorder.failed(fault, Instant::now()),
                 }
+                self.connection = None;
             } else if self.ask_once().await.is_ok() {
                 continue;
             }
@@ -191,6 +198,20 @@ impl User {
                 return Stop::Over;
             }
         }
+    }
+
+    /// The connection that it has, unless the server has ended that in the meantime.
+    fn take_connection(&mut self, now: Instant) -> Option<Connection> {
+        let connection = self.connection.take()?;
+        if self.is_idle(now) && connection.has_ended() {
+            self.shared.recorder.reconnected();
+            return None;
+        }
+        Some(connection)
+    }
+
+    fn is_idle(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.answered) >= IDLE
     }
 
     /// One request, on a new connection if there is none. Counts what goes wrong.
@@ -211,45 +232,49 @@ impl User {
     }
 
     async fn try_once(&mut self) -> Result<Timed, Stop> {
-        let load = &self.shared.load;
-        let keeps = load.shape.holds_connections();
-        let exchange = load.script.exchange(self.number, self.turn);
-        self.turn = self.turn.wrapping_add(1);
         let began = Instant::now();
         let mut asked = began;
         self.patience.restart(began);
         // Taken out for the time of the exchange: if that fails it is not put back.
-        let mut connection = if let Some(connection) = self.connection.take() {
+        let kept = self.take_connection(began);
+        let was_idle = kept.is_some() && self.is_idle(began);
+        let Self { shared, patience, role, .. } = self;
+        let load = &shared.load;
+        let keeps = load.shape.holds_connections();
+        let exchange = load.script.exchange(self.number, self.turn);
+        self.turn = self.turn.wrapping_add(1);
+        let number = self.number.wrapping_add(if keeps { 0 } else { self.turn });
+        let (address, origin) = (exchange.address, &load.origin);
+        let mut connection = if let Some(connection) = kept {
             connection
         } else {
-            let number = self.number.wrapping_add(if keeps { 0 } else { self.turn });
-            let (address, origin) = (exchange.address, &load.origin);
-            let connection = Connection::open(address, origin, number, &mut self.patience).await?;
+            let connection = Connection::open(address, origin, number, patience).await?;
             if keeps {
                 asked = Instant::now();
-                self.patience.restart(asked);
+                patience.restart(asked);
             }
             connection
         };
-        let reply = if let Role::Slow(pace) = &mut self.role {
-            let slowly = connection.exchange_slowly(exchange, pace, &mut self.patience);
-            let (reply, sent) = slowly.await?;
-            asked = sent;
-            reply
-        } else {
-            connection.exchange(exchange, &mut self.patience).await?
-        };
+        let mut outcome = converse(&mut connection, exchange, role, patience).await;
+        let is_reset = matches!(outcome, Err(Stop::Fault(Fault::Reset)));
+        if was_idle && is_reset && connection.is_unanswered() && exchange.is_idempotent() {
+            // The server ended it at that very moment.
+            shared.recorder.reconnected();
+            connection = Connection::open(address, origin, number, patience).await?;
+            outcome = converse(&mut connection, exchange, role, patience).await;
+        }
+        let (reply, sent) = outcome?;
         let answered = Instant::now();
         let bytes = connection.take_bytes();
         if keeps && reply.persistent {
-            self.connection = Some(connection);
+            (self.connection, self.answered) = (Some(connection), answered);
         } else if !keeps && !reply.persistent {
             // The server said that it would close, and who closes first keeps the port for a
             // minute: that is its part.
-            connection.end(&mut self.patience).await?;
+            connection.end(patience).await?;
         }
         match reply.fault {
-            None => Ok(Timed { asked, began, answered, bytes }),
+            None => Ok(Timed { asked: sent.unwrap_or(asked), began, answered, bytes }),
             Some(fault) => Err(Stop::Fault(fault)),
         }
     }
@@ -274,6 +299,20 @@ impl User {
     async fn pause(&mut self) -> Result<(), Stop> {
         self.patience.pause(self.back_off.next()).await
     }
+}
+
+/// Asks at the user's own pace; the answer, and for a slow user the moment from which on it counts.
+async fn converse(
+    connection: &mut Connection,
+    exchange: &Exchange,
+    role: &mut Role,
+    patience: &mut Patience,
+) -> Result<(Reply, Option<Instant>), Stop> {
+    if let Role::Slow(pace) = role {
+        let (reply, sent) = connection.exchange_slowly(exchange, pace, patience).await?;
+        return Ok((reply, Some(sent)));
+    }
+    Ok((connection.exchange(exchange, patience).await?, None))
 }
 
 impl Timed {

@@ -15,7 +15,7 @@ const NAMES: [&str; 8] =
     ["backend", "role", "scenario", "connections", "shape", "round", "limit", "failure"];
 
 /// What was measured.
-const FIGURES: [Column; 35] = [
+const FIGURES: [Column; 36] = [
     ("requests", |_, measured| Some(measured.requests.to_string())),
     ("requests_per_second", |_, measured| number(Some(measured.requests_per_second))),
     ("client_bound", |_, measured| Some(measured.client_bound.to_string())),
@@ -50,6 +50,7 @@ const FIGURES: [Column; 35] = [
     ("errors_by_kind", |_, measured| {
         (!measured.errors.is_empty()).then(|| terminal::errors(&measured.errors))
     }),
+    ("reconnects", |_, measured| Some(measured.reconnects.to_string())),
     ("connected", |_, measured| Some(measured.connected.to_string())),
     ("established", |_, measured| Some(measured.established.to_string())),
     ("missing", |record, measured| {

@@ -11,7 +11,7 @@ use super::places::{Place, between, by_connections, names};
 use super::rows::{Row, failures, rows};
 use super::standing::Standing;
 use super::table::ENOUGH_ROUNDS;
-use super::terminal::errors;
+use super::terminal;
 use super::verdict::{Figure, NULL_BOUNDS, NullKind, NullTest, Verdict};
 use crate::stats::Spread;
 
@@ -243,9 +243,9 @@ fn troubles(results: &Results, rows: &[Row<'_>]) -> Vec<Finding> {
 }
 
 fn trouble(row: &Row<'_>) -> Option<Finding> {
-    let found = row.errors();
+    let found = terminal::trouble(&row.errors(), row.reconnects())?;
     let place = format!("{}, {}", row.backend, place(row.scenario, row.connections));
-    (!found.is_empty()).then(|| Finding::warning(place, format!("errors: {}.", errors(&found))))
+    Some(Finding::warning(place, format!("{found}.")))
 }
 
 fn place(scenario: &str, connections: usize) -> String {

@@ -124,6 +124,9 @@ pub(crate) struct Measured {
     /// left out. `refused`, `reset`, `timed_out`, `status_503`, `status_other`, `short_body`,
     /// `wrong_body`, `malformed`; of the generator: `descriptors`, `ports`, `other`.
     pub(crate) errors: Errors,
+    /// Connections that the server ended while nothing was asked on them, over the whole cell.
+    #[serde(default)]
+    pub(crate) reconnects: u64,
     /// Connections that had been answered when the users started, and that the kernel called
     /// established then.
     pub(crate) connected: usize,
@@ -208,11 +211,10 @@ impl Record {
         !self.measured.as_ref().is_some_and(all)
     }
 
-    /// What went wrong in it, if anything did: all of it, or some requests.
+    /// What went wrong in it, if anything did: all of it, or some requests or connections.
     pub(crate) fn trouble(&self) -> Option<String> {
-        let errors = self.measured.as_ref().map(|measured| &measured.errors);
-        let some = errors.filter(|errors| !errors.is_empty());
-        self.failure.clone().or_else(|| Some(format!("errors: {}", terminal::errors(some?))))
+        let of = |measured: &Measured| terminal::trouble(&measured.errors, measured.reconnects);
+        self.failure.clone().or_else(|| of(self.measured.as_ref()?))
     }
 
     fn of(cell: &Cell, shape: &str, round: usize) -> Self {
@@ -268,6 +270,7 @@ impl Measured {
             histogram: Some(summary.histogram.clone()),
             timeline: summary.timeline.iter().map(Second::of).collect(),
             errors: summary.errors.clone(),
+            reconnects: summary.reconnects,
             connected: summary.connected,
             established: summary.established,
             ramp_seconds: summary.ramp_seconds,

@@ -68,6 +68,11 @@ impl<'r> Row<'r> {
         errors
     }
 
+    /// The idle connections that the server closed in all rounds.
+    pub(crate) fn reconnects(&self) -> u64 {
+        self.measured().map(|measured| measured.reconnects).sum()
+    }
+
     /// Whether the generator held back at least one round.
     pub(crate) fn client_bound(&self) -> bool {
         self.measured().any(|measured| measured.client_bound)

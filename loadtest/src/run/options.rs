@@ -39,7 +39,9 @@ Scenarios, instead of a path and a body of your own:
 
 One request of each kind is made before the load. If its answer is wrong the run ends there, saying
 what came in place of what was expected. Users whose requests fail later wait between 1 ms and 1 s
-before the next, the longer the more often in a row. Ctrl-C ends a run with what was measured.
+before the next, the longer the more often in a row. A connection that the server closes while nothing
+is asked on it is replaced before the next request: that is a reconnect, and no error. Ctrl-C ends a
+run with what was measured.
 
 Exit codes: 0 the server answered to the end, with or without errors in between: the table counts
 them; 1 the first answer was wrong, no right one came in the window, the server was gone at the end,

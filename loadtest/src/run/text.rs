@@ -44,6 +44,10 @@ fn lines(connections: usize, summary: &Summary) -> Vec<(&'static str, String)> {
     let transfer = format!("{} ({}/s)", bytes(read), bytes(summary.a_second(read)));
     lines.push(("transfer", transfer));
     lines.push(("errors", errors(&summary.errors)));
+    if summary.reconnects > 0 {
+        let closed = "idle connections that the server closed were replaced";
+        lines.push(("reconnects", format!("{} {closed}", summary.reconnects)));
+    }
     let busy = 100.0 * summary.generator_utilisation;
     lines.push(("generator", format!("{busy:.0}% of a core{}", bound(summary))));
     lines
@@ -100,7 +104,15 @@ mod tests {
         let said = text(&closed);
         assert!(said.starts_with("2.0s @ http://h/echo, closed\n"), "{said}");
         assert!(said.contains("service time  p50 50µs") && said.contains("10 (5/s)"), "{said}");
-        for word in ["response", "late", "bystanders", "queued", "client-bound", "established"] {
+        for word in [
+            "response",
+            "late",
+            "bystanders",
+            "queued",
+            "client-bound",
+            "established",
+            "reconnects",
+        ] {
             assert!(!said.contains(word), "{said}");
         }
         let beside = Summary { bystanders_us: Some(at(9.0)), ..closed.clone() };
@@ -111,12 +123,18 @@ mod tests {
             response_time_us: Some(at(50.0)),
             lateness_us: Some(at(40.0)),
             queued: 3,
+            reconnects: 5,
             established: 63,
             ..closed
         };
         let said = text(&open);
-        for line in ["response time p50 50µs", "sent late by  p50 40µs", "3 were due", "63 by the"]
-        {
+        for line in [
+            "response time p50 50µs",
+            "sent late by  p50 40µs",
+            "3 were due",
+            "63 by the",
+            "reconnects    5 idle",
+        ] {
             assert!(said.contains(line), "{said}");
         }
         assert!(said.contains("client-bound: requests were sent so late"), "{said}");

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
+use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -69,18 +70,23 @@ impl Connection {
         patience.wait(|context| self.poll_exchange(context, exchange, &mut unsent)).await?
     }
 
-    /// Waits until the server ends the connection, which it must not, or the test is over. What
-    /// it says before that nobody asked for.
-    pub(crate) async fn hold(&mut self, patience: &mut Patience) -> Stop {
+    /// Whether the server has ended it, in good order and without a word: then whatever is asked on it
+    /// will not be answered. Asks the kernel.
+    pub(crate) fn has_ended(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        matches!(recv(&self.stream, &mut [0; 1], flags), Ok((_, 0)))
+    }
+
+    /// Waits until the server ends the connection, in good order if there is no error; or until the
+    /// test is over. What the server says before that nobody asked for.
+    pub(crate) async fn hold(&mut self, patience: &mut Patience) -> Result<(), Stop> {
         let mut byte = [0];
         let end = patience.wait_long(|context| {
             Pin::new(&mut self.stream).poll_peek(context, &mut ReadBuf::new(&mut byte))
         });
-        match end.await {
-            Err(stop) => stop,
-            Ok(Ok(0)) => Stop::Fault(Fault::Reset),
-            Ok(Ok(_)) => Stop::Fault(Fault::Malformed),
-            Ok(Err(error)) => error.into(),
+        match end.await?? {
+            0 => Ok(()),
+            _ => Err(Stop::Fault(Fault::Malformed)),
         }
     }
 
@@ -96,6 +102,11 @@ impl Connection {
             0 => Ok(()),
             _ => Err(Stop::Fault(Fault::WrongBody)),
         }
+    }
+
+    /// Whether no byte has been read since [`take_bytes`](Self::take_bytes) was last asked.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.reader.bytes_so_far() == 0
     }
 
     /// How many bytes have been read since this was last asked.

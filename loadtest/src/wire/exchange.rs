@@ -55,6 +55,11 @@ impl Exchange {
         self
     }
 
+    /// Whether asking twice is as good as asking once (RFC 9110, section 9.2.2).
+    pub(crate) fn is_idempotent(&self) -> bool {
+        self.request.starts_with(b"GET ")
+    }
+
     /// What is asked, for reports.
     pub(crate) fn method_and_target(&self) -> (&str, &str) {
         let line = self.request.split(|byte| *byte == b'\r').next().unwrap_or_default();

@@ -30,6 +30,8 @@ pub(crate) enum Reaction {
     Send(&'static str),
     /// Sends these bytes and closes.
     SendAndClose(&'static str),
+    /// Sends these bytes and resets the connection.
+    SendAndReset(&'static str),
     /// Sends these bytes one by one.
     SendSlowly(&'static str),
     /// Resets the connection.
@@ -99,11 +101,11 @@ fn serve(
                 let _ = writer.write_all(bytes.as_bytes());
                 return;
             }
-            Reaction::Reset => {
-                let now = Some(Duration::ZERO);
-                rustix::net::sockopt::set_socket_linger(stream, now).expect("a reset on close");
-                return;
+            Reaction::SendAndReset(bytes) => {
+                let _ = writer.write_all(bytes.as_bytes());
+                return reset_on_close(stream);
             }
+            Reaction::Reset => return reset_on_close(stream),
             Reaction::Silence => loop {
                 thread::park();
             },
@@ -112,6 +114,11 @@ fn serve(
             return;
         }
     }
+}
+
+fn reset_on_close(stream: &TcpStream) {
+    let now = Some(Duration::ZERO);
+    rustix::net::sockopt::set_socket_linger(stream, now).expect("a reset on close");
 }
 
 /// Head and body of the next request.
