@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod fetch;
 mod floor;
 mod lab;
 mod limits;

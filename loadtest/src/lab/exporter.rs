@@ -10,17 +10,15 @@
 //! These are the names that Prometheus's client libraries share. What a server does not say is a
 //! figure that its row does not have.
 
-use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use url::{Position, Url};
+use url::Url;
+
+use crate::fetch::{Answer, fetch};
 
 /// How long figures may take to come, from a server under load.
 const TIME_OUT: Duration = Duration::from_secs(5);
-/// More than any server has to say.
-const MOST_BYTES: u64 = 16 << 20;
 
 /// What it said, and when.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,7 +33,7 @@ pub(crate) struct Scrape {
 impl Scrape {
     /// Asks, and waits for the answer.
     pub(crate) fn take(url: &Url) -> anyhow::Result<Self> {
-        let text = get(url).with_context(|| format!("can't read the figures at {url}"))?;
+        let text = text(url).with_context(|| format!("can't read the figures at {url}"))?;
         Ok(Self::read(&text, Instant::now()))
     }
 
@@ -66,29 +64,15 @@ fn value(text: &str, name: &str) -> Option<f64> {
     text.lines().find_map(value)
 }
 
-/// HTTP/1.0, so that the answer ends with the connection and comes in no chunks.
-fn get(url: &Url) -> anyhow::Result<String> {
-    let host = url.host_str().context("it has no host")?.trim_matches(['[', ']']);
-    let mut addresses = (host, url.port_or_known_default().unwrap_or(80)).to_socket_addrs()?;
-    let address = addresses.next().context("it has no address")?;
-    let mut stream = TcpStream::connect_timeout(&address, TIME_OUT)?;
-    stream.set_read_timeout(Some(TIME_OUT))?;
-    let target = &url[Position::BeforePath..Position::AfterQuery];
-    let host = &url[Position::BeforeHost..Position::AfterPort];
-    let request = format!("GET {target} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.take(MOST_BYTES).read_to_end(&mut answer)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").context("it is no HTTP answer")?;
-    let status = head.split_whitespace().nth(1).unwrap_or_default();
-    ensure!(status == "200", "its status is {status}");
-    Ok(body.to_owned())
+fn text(url: &Url) -> anyhow::Result<String> {
+    let Answer { status, text } = fetch("GET", url, "", Some(TIME_OUT))?;
+    ensure!(status == 200, "its status is {status}");
+    Ok(text)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
+    use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
     use std::thread;
 
