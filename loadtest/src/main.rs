@@ -9,6 +9,7 @@
 //! | the table, the JSON and the HTML | [`report`] |
 //! | the answer that costs nothing | [`floor`] |
 //! | becoming a server | [`serve`] |
+//! | one backend after the other at one address | [`stage`] |
 
 #![forbid(unsafe_code)]
 
@@ -21,6 +22,7 @@ mod options;
 mod report;
 mod run;
 mod serve;
+mod stage;
 mod stats;
 mod wire;
 
@@ -44,6 +46,9 @@ fn main() -> ExitCode {
         Command::Diff(options) => report::diff(&options.before, &options.after),
         Command::Floor(options) => floor::run(&options, open_files).map(|()| ExitCode::SUCCESS),
         Command::Serve(options) => serve::serve(&options).map(|never| match never {}),
+        Command::Stage(options) => stage::run(&options),
+        Command::Swap(options) => stage::swap(&options),
+        Command::HandOver(options) => stage::hand_over(&options),
         Command::Completions(options) => {
             options::completions(&options).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
@@ -70,5 +75,7 @@ fn log() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        // Where nobody reads the log any more, saying so would be a panic.
+        .log_internal_errors(false)
         .init();
 }

@@ -15,6 +15,7 @@ use url::Url;
 use crate::lab::{C10kOptions, CellOptions, CompareOptions};
 use crate::run::RunOptions;
 use crate::serve::ServeOptions;
+use crate::stage::{HandOverOptions, StageOptions, SwapOptions};
 
 /// Loads an HTTP server, or compares what the five servers cost.
 #[derive(Debug, Parser)]
@@ -34,6 +35,8 @@ Examples:
   loadtest report results/latest
   loadtest diff results/before results/after
   loadtest floor --listen 127.0.0.1:8080
+  loadtest stage tokio
+  loadtest swap may
 
 Durations are written 500ms, 10s, 1m. Everything a comparison leaves is in one folder;
 results/latest leads to the last one.
@@ -105,6 +108,10 @@ pub(crate) enum Command {
     /// Become one of the five servers, chosen by name or by the variable BACKEND
     #[command(after_help = SERVE_EXAMPLE)]
     Serve(ServeOptions),
+    /// Serve one address by one backend after the other, without losing a request between them
+    Stage(StageOptions),
+    /// Have another backend serve a stage's address
+    Swap(SwapOptions),
     /// Print what makes a shell complete loadtest's options
     #[command(after_help = COMPLETIONS_EXAMPLE)]
     Completions(CompletionsOptions),
@@ -114,6 +121,9 @@ pub(crate) enum Command {
     /// One of several processes that make a load
     #[command(hide = true)]
     Generator,
+    /// Becomes a server, with the stage's socket
+    #[command(hide = true)]
+    HandOver(HandOverOptions),
 }
 
 /// `loadtest report`
@@ -163,6 +173,11 @@ pub(crate) struct Unusable {
 }
 
 impl Unusable {
+    /// One of the options for the servers, which is somebody else's to give.
+    pub(crate) fn server_option(value: &str, reason: &str) -> Self {
+        Self { option: "server option", value: value.to_owned(), reason: reason.to_owned() }
+    }
+
     /// The option names a file or a folder, and the reason says why not that one.
     pub(crate) fn path(option: &'static str, path: &Path, reason: impl Display) -> Self {
         Self { option, value: path.display().to_string(), reason: reason.to_string() }

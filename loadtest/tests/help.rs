@@ -44,10 +44,21 @@ fn bash_can_read_what_it_is_given() {
 #[test]
 fn help_names_every_command_and_an_example_of_it() {
     let help = printed(&["--help"]);
-    for command in ["run", "compare", "c10k", "report", "diff", "floor", "serve", "completions"] {
+    for command in [
+        "run",
+        "compare",
+        "c10k",
+        "report",
+        "diff",
+        "floor",
+        "serve",
+        "stage",
+        "swap",
+        "completions",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is not listed:\n{help}");
     }
-    for example in ["loadtest compare --quick", "loadtest c10k", "--peer nginx"] {
+    for example in ["loadtest compare --quick", "loadtest c10k", "--peer nginx", "loadtest swap"] {
         assert!(help.contains(example), "no example of {example}:\n{help}");
     }
 }

@@ -36,6 +36,7 @@ pub(crate) use experiment::Experiment;
 pub(crate) use options::{C10kOptions, CompareOptions};
 pub(crate) use plan::{Cell, Meaningless, Plan};
 pub(crate) use sample::KernelMemory;
+pub(crate) use startup::{Log, Startup};
 
 use self::cores::Cores;
 use self::server::Server;

@@ -89,7 +89,8 @@ impl Server {
             // Somebody else answers there.
             return Err(ServerError::Ended(beginning.give_up()));
         }
-        let startup = Startup { address, max_connections: None, bounded_by: None, line };
+        let startup =
+            Startup { address, admin: None, max_connections: None, bounded_by: None, line };
         Ok(beginning.server(startup, Some(folder)))
     }
 

@@ -11,6 +11,8 @@ const LAST_WORDS: usize = 5;
 pub(crate) struct Startup {
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// Where its admin port is, if it was given one.
+    pub(crate) admin: Option<SocketAddr>,
     /// How many connections it will serve at once.
     pub(crate) max_connections: Option<usize>,
     /// The limit that this number comes from.
@@ -24,6 +26,7 @@ impl Startup {
     pub(crate) fn read(line: &str) -> Option<Self> {
         Some(Self {
             address: field(line, "address")?.parse().ok()?,
+            admin: field(line, "admin").and_then(|text| text.parse().ok()),
             max_connections: field(line, "max_connections").and_then(|text| text.parse().ok()),
             bounded_by: field(line, "bounded_by").map(str::to_owned),
             line: line.trim().to_owned(),
@@ -87,6 +90,10 @@ mod tests {
         assert_eq!(startup.address, SocketAddr::from(([127, 0, 0, 1], 43_121)));
         assert_eq!(startup.max_connections, Some(19_936));
         assert_eq!(startup.bounded_by.as_deref(), Some("RLIMIT_NOFILE of 20000"));
+        assert_eq!(startup.admin, None);
+        let line = "INFO listening address=127.0.0.1:1 admin=127.0.0.1:43122 workers=2";
+        let admin = Startup::read(line).expect("a start-up line").admin;
+        assert_eq!(admin, Some(SocketAddr::from(([127, 0, 0, 1], 43_122))));
         assert_eq!(Startup::read("WARN max_connections=5 is low"), None);
     }
 

@@ -4,6 +4,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod made;
+pub(crate) mod stage;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
