@@ -79,16 +79,21 @@ impl Plan {
 
     /// The cells of all rounds in the order in which they are measured.
     ///
-    /// Every round measures every cell once, in an order of its own: what changes in the machine
-    /// over time then falls on all alike. Two things come before the order by chance: in the first
-    /// round the closed loops that a rate comes from, and on a ladder the lower rungs.
+    /// Every round measures every cell once. Those that are compared with one another, all backends at
+    /// one question, follow one another: then what changes in the machine within minutes falls on all
+    /// alike. Chance says which question comes next, and who is first to be asked it. Two things come
+    /// before chance: in the first round the closed loops that a rate comes from, and on a ladder the
+    /// lower rungs.
     pub(crate) fn order(&self) -> Vec<Planned> {
-        let mut cells = self.cells();
+        let mut questions = self.questions();
         let mut random = fastrand::Rng::with_seed(self.experiment.seed);
-        let mut order = Vec::with_capacity(self.experiment.rounds * cells.len());
+        let mut order = Vec::new();
         for round in 1..=self.experiment.rounds {
-            random.shuffle(&mut cells);
-            let mut of_round = cells.clone();
+            random.shuffle(&mut questions);
+            for cells in &mut questions {
+                random.shuffle(cells);
+            }
+            let mut of_round = questions.concat();
             if round == 1 {
                 of_round.sort_by_key(|cell| matches!(cell.manner, Manner::Share(_)));
             }
@@ -114,22 +119,27 @@ impl Plan {
         self.contenders.iter().all(|contender| matches!(contender.kind, Kind::Target(_)))
     }
 
-    fn cells(&self) -> Vec<Cell> {
-        let mut cells = Vec::new();
+    /// A scenario, a number of connections and a manner make a question: the cells of all who are
+    /// asked it.
+    fn questions(&self) -> Vec<Vec<Cell>> {
+        let mut questions = Vec::new();
         for &scenario in &self.scenarios {
             for &connections in self.connections(scenario) {
                 for &manner in &self.manners {
                     let answering =
                         self.contenders.iter().filter(|contender| contender.answers(scenario));
-                    cells.extend(answering.map(|contender| {
-                        let contender = Arc::clone(contender);
-                        Cell { contender, scenario, connections, manner }
-                    }));
+                    let cell = |contender| Cell {
+                        contender: Arc::clone(contender),
+                        scenario,
+                        connections,
+                        manner,
+                    };
+                    questions.push(answering.map(cell).collect());
                 }
             }
         }
-        cells.extend(self.calibration());
-        cells
+        questions.extend(self.calibration());
+        questions
     }
 
     fn connections(&self, scenario: Scenario) -> &[usize] {
@@ -139,18 +149,20 @@ impl Plan {
 
     /// The floor answers `echo`: where nobody is asked that, its closed loop still says what the
     /// generator can do.
-    fn calibration(&self) -> Vec<Cell> {
+    fn calibration(&self) -> Vec<Vec<Cell>> {
         if !self.experiment.calibrate || self.scenarios.contains(&Scenario::Echo) {
             return Vec::new();
         }
         let floor = Arc::new(Contender::of(Backend::Floor));
-        let cell = |&connections: &usize| Cell {
-            contender: Arc::clone(&floor),
-            scenario: Scenario::Echo,
-            connections,
-            manner: Manner::Fixed(Shape::Closed),
+        let question = |&connections: &usize| {
+            vec![Cell {
+                contender: Arc::clone(&floor),
+                scenario: Scenario::Echo,
+                connections,
+                manner: Manner::Fixed(Shape::Closed),
+            }]
         };
-        self.experiment.connections.iter().map(cell).collect()
+        self.experiment.connections.iter().map(question).collect()
     }
 }
 
@@ -308,6 +320,22 @@ mod tests {
             let same = order.iter().filter(|other| *other == planned).count();
             assert_eq!(same, 1, "{planned:?}");
         }
+    }
+
+    #[test]
+    fn those_who_are_compared_follow_one_another() {
+        let order = order(experiment());
+        let question = |planned: &Planned| {
+            let Cell { scenario, connections, manner, .. } = planned.cell;
+            (planned.round, scenario.name(), connections, manner.to_string())
+        };
+        let questions = order.chunk_by(|one, next| question(one) == question(next));
+        assert_eq!(questions.count(), 3 * 2 * 2 * 2);
+        // And who is first is a matter of chance: three of them, asked eight questions three times.
+        let first = |planned: &&[Planned]| planned[0].cell.contender.name.clone();
+        let questions = order.chunk_by(|one, next| question(one) == question(next));
+        let firsts: BTreeSet<String> = questions.map(|cells| first(&cells)).collect();
+        assert!(firsts.len() > 2, "{firsts:?}");
     }
 
     #[test]
