@@ -42,7 +42,7 @@ Durations are written 500ms, 10s, 1m. Everything a comparison leaves is in one f
 results/latest leads to the last one.
 
 Exit codes: 0 done; 1 a server did not answer as it should (`run --help`, `compare --help`);
-2 an option can't be used, and nothing was measured; 130 a comparison was interrupted.";
+2 an option can't be used, and nothing was measured; 130 a measurement was interrupted.";
 
 const COMPARE_CODES: &str = "\
 An experiment says what is compared: loadtest/experiments has those that come with the program, with
@@ -97,7 +97,7 @@ pub(crate) enum Command {
     /// Climb to 10,000 connections and on: what one more costs, how far each comes, what stops it
     #[command(after_help = C10K_CODES)]
     C10k(C10kOptions),
-    /// Make report.html, results.csv and the histogram logs again from a results.json
+    /// Make the report, its charts, results.csv and the histogram logs again from a results.json
     #[command(after_help = REPORT_EXAMPLE)]
     Report(ReportOptions),
     /// Compare two runs, figure by figure, and say what differs around them

@@ -18,7 +18,7 @@ const LOST: u32 = 2;
 /// A connection on which nothing was asked for so long may end at any time, as a client has to expect
 /// (RFC 9112, section 9.3.1): it is looked at before the next request, and if it ends before the first
 /// byte of the answer the request is made once more, where that does no harm. In a closed loop none
-/// ever is idle.
+/// is idle once all have started.
 const IDLE: Duration = Duration::from_millis(100);
 /// Users who are slow keep time apart from one another: each by this part of a beat more than the
 /// one before, which spreads any number of them.

@@ -166,7 +166,7 @@ impl Metrics {
 fn histograms(registry: &Registry, routes: &[&'static str]) -> Vec<Route> {
     let options = HistogramOpts::new(
         "http_server_request_duration_seconds",
-        "From a request's first byte to its answer's last",
+        "From the end of a request's head to the end of its answer",
     )
     .buckets(BUCKETS.to_vec());
     let durations = register(registry, HistogramVec::new(options, &["route"]));

@@ -8,8 +8,8 @@
 //! | step                | threads        | mio, actix             | may, tokio    |
 //! |---------------------|----------------|------------------------|---------------|
 //! | [`Step::Read`]      | blocks in read | returns to the loop    | yields        |
-//! | [`Step::Write`]     | blocks in write| returns to the loop    | yields        |
-//! | [`Step::Wait`]      | sleeps         | sets a timer, returns  | yields        |
+//! | [`Step::Write`]     | blocks in poll | returns to the loop    | yields        |
+//! | [`Step::Wait`]      | blocks in poll | sets a timer, returns  | yields        |
 //! | [`Step::Block`], [`Step::Burn`] | on purpose the same in all: the thread is held  |||
 //! | [`Step::HalfClose`], [`Step::Close`], [`Step::Abort`] | a system call         |||
 //! | [`Step::Connect`]   | blocks         | returns to the loop    | yields        |

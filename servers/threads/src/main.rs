@@ -5,10 +5,10 @@
 //! writes, from top to bottom, as one would explain it to a friend. The kernel decides who runs.
 //!
 //! # Who waits where
-//! The acceptor waits in poll(2), for a client or for the end. A worker waits inside read(2) and
-//! write(2) on its one socket, with the deadline set on the socket (`SO_RCVTIMEO`); and for a pause
-//! in poll(2), to hear of a client that leaves. A connection for which no worker is free waits in the
-//! pool's queue.
+//! The acceptor waits in poll(2), for a client or for the end. A worker waits inside read(2) on its one
+//! socket, with the deadline set on the socket (`SO_RCVTIMEO`). It writes at once, for there is nearly
+//! always room; where there is none it waits in poll(2), and so it does for a pause, to hear of a client
+//! that leaves. A connection for which no worker is free waits in the pool's queue.
 //!
 //! A request that is forwarded keeps its worker, which then has two sockets: it waits in poll(2) for
 //! either, and needs no second thread. So it does while it waits for a connection upstream: until
@@ -17,8 +17,8 @@
 //!
 //! # What it costs
 //! A kernel thread a connection: its stack's touched pages, its kernel stack, four memory maps, and
-//! two context switches a request. Nothing is paid for being told what is ready: a read that
-//! blocks *is* the notification.
+//! a context switch a request, or two for one that pauses or is forwarded. Nothing is paid for being
+//! told what is ready: a read that blocks *is* the notification.
 //!
 //! # What it leaves to you
 //! - Stopping: a thread inside read(2) hears nothing, so a drain interrupts it by a signal

@@ -18,15 +18,15 @@
 //!
 //! # What it costs
 //! A task and a registration with epoll a connection, and a poll from the top for every wake-up.
-//! hyper keeps a buffer of 8 KiB for each connection, idle or not; over `--codec http1` an idle
+//! hyper keeps two buffers of 8 KiB for each connection, idle or not; over `--codec http1` an idle
 //! one holds none. To forward a request takes no other task, not even over hyper: the task that has a
 //! connection upstream drives it ([`peer`]). The pool's lock is what all workers share.
 //!
 //! # What it leaves to you
 //! - Fairness: a task that computes or blocks (`/burn`, `/block`) holds its worker, and what
 //!   waits there. Nothing takes the worker away.
-//! - Deadlines: hyper knows one, for heads. The socket under it ([`deadlines`]) carries the others,
-//!   over one timer a connection ([`alarm`]).
+//! - Deadlines: hyper knows one, for heads, which would cost a timer a request. The socket under it
+//!   ([`deadlines`]) carries all four, over one timer a connection ([`alarm`]).
 //! - Stopping: hyper ends idle connections at once, and nobody tells a task anything that it does
 //!   not poll for. The drain wakes every task ([`server`]), and each looks around.
 //! - Clients that are gone: the runtime tells whoever reads. Behind unread bytes, a reset is told only to
