@@ -222,6 +222,13 @@ impl Connection {
         self.sending == Sending::Content(Framing::UntilClose)
     }
 
+    /// Whether the answer, of which the head is out, has content. There is none to a HEAD, nor with
+    /// some statuses, whatever the fields say (RFC 9110, section 6.4.1): what is sent of it is left out.
+    #[must_use]
+    pub fn sends_content(&self) -> bool {
+        matches!(self.sending, Sending::Content(_))
+    }
+
     /// Whether another request may follow on this connection.
     #[must_use]
     pub fn persists(&self) -> bool {

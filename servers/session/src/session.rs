@@ -265,6 +265,9 @@ impl Session {
                 Some(content) => {
                     *next = now + stream.interval;
                     self.codec.send_content(content, &mut buffers.output);
+            State::Sending(_) | State::Streaming { .. } if !self.codec.sends_content() => {
+                self.finish(buffers, now);
+            }
                 }
                 None => self.finish(buffers, now),
             },

@@ -18,6 +18,8 @@ on_every_backend!(
     a_million_tiny_chunks_are_read,
     a_hundred_thousand_tiny_chunks_are_echoed,
     the_largest_body_is_read,
+    content_that_is_not_sent_takes_no_time,
+    a_target_that_nothing_can_hold_is_refused_as_too_long,
 );
 
 /// What the bound is unless it is given.
@@ -164,4 +166,28 @@ fn pour(server: &Server, begin: &str, rest: &str) -> u16 {
         assert!(Instant::now() < until, "{begin:?}, and {rest:?} for {PATIENCE:?}: no answer");
     }
     client.refusal().head.status
+}
+
+/// However long the answer to a GET would be.
+fn content_that_is_not_sent_takes_no_time(backend: Backend) {
+    let server = Server::start(backend, &[]);
+    let mut client = server.connect();
+    for target in [
+        "/bytes/9223372036854775807",
+        "/stream/18446744073709551615?interval=0s",
+        "/stream/1000000?interval=60s",
+    ] {
+        client.send(format!("HEAD {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        client.answer_to("HEAD").status(200).stays_open();
+    }
+    client.get("/healthz").status(200);
+}
+
+fn a_target_that_nothing_can_hold_is_refused_as_too_long(backend: Backend) {
+    let server = Server::start(backend, &["--max-head-bytes", "1MiB"]);
+    let longest = u16::MAX as usize - 1;
+    let target = |length: usize| format!("/anything?{}", "q".repeat(length - "/anything?".len()));
+    server.connect().get(&target(longest)).status(200);
+    let request = format!("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", target(longest + 1));
+    server.connect().send(request).refusal().status(414);
 }
