@@ -14,7 +14,8 @@
 //! No wake-up is lost, because one lock guards all of it:
 //!
 //! - A request that cannot have a place is in the queue before the lock is released, and a place is
-//!   given back under the same lock: either the request saw it free, or it is granted then.
+//!   given back under the same lock: either the request saw it free, or it is granted then. One that is
+//!   granted as soon as it is asked for has its wake-up too: it fell free after the asker had looked.
 //! - A grant is a state, not an event: whoever looks late still finds it, and a request that gives
 //!   up passes it on. The wake-up comes after, so whoever looks again because of it finds it too.
 //! - A member's flag is raised, under the lock, with every request of another that begins to wait,
@@ -140,9 +141,9 @@ impl Member {
     }
 
     fn queue(&self, wake: Option<Wake>) -> Option<Waiting> {
-        let (ticket, asked) = self.allowance.ledger().wait(self.index, wake)?;
+        let (ticket, wakes) = self.allowance.ledger().wait(self.index, wake)?;
         self.allowance.metrics.upstream.wait_began();
-        for wake in asked {
+        for wake in wakes {
             wake.call();
         }
         Some(Waiting { allowance: Arc::clone(&self.allowance), member: self.index, ticket })

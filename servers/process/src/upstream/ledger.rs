@@ -73,8 +73,8 @@ impl Ledger {
         free
     }
 
-    /// A ticket, granted at once if a place is free, and whom to wake because they are asked now. A
-    /// grant calls `wake`, or the member's own.
+    /// A ticket, granted at once if a place is free, and whom to wake: those who are asked now, or
+    /// whoever is to look at the grant. A grant calls `wake`, or the member's own.
     pub(super) fn wait(
         &mut self,
         member: usize,
@@ -88,13 +88,14 @@ impl Ledger {
         let granted = AtomicBool::new(self.take(member));
         let ticket = Arc::new(Ticket { number: self.next_ticket, granted, wake });
         self.next_ticket += 1;
-        let mut asked = Vec::new();
-        if !ticket.granted.load(Ordering::Relaxed) {
-            self.accounts[member].queue.push_back(Arc::clone(&ticket));
-            let others = self.accounts.iter().enumerate().filter(|(index, _)| *index != member);
-            let raised = others.filter(|(_, other)| !other.asked.swap(true, Ordering::Relaxed));
-            asked.extend(raised.map(|(_, other)| other.wake.clone()));
+        if ticket.granted.load(Ordering::Relaxed) {
+            let granted = vec![ticket.wake.clone()];
+            return Some((ticket, granted));
         }
+        self.accounts[member].queue.push_back(Arc::clone(&ticket));
+        let others = self.accounts.iter().enumerate().filter(|(index, _)| *index != member);
+        let raised = others.filter(|(_, other)| !other.asked.swap(true, Ordering::Relaxed));
+        let asked = raised.map(|(_, other)| other.wake.clone()).collect();
         Some((ticket, asked))
     }
 
@@ -201,8 +202,8 @@ mod tests {
     }
 
     fn wait(ledger: &mut Ledger, member: usize) -> Arc<Ticket> {
-        let (ticket, asked) = ledger.wait(member, None).expect("room in the queue");
-        asked.iter().for_each(Wake::call);
+        let (ticket, wakes) = ledger.wait(member, None).expect("room in the queue");
+        wakes.iter().for_each(Wake::call);
         ticket
     }
 
@@ -222,12 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn a_free_place_is_granted_at_once_and_wakes_nobody() {
+    fn a_free_place_is_granted_at_once_and_no_wait_for_it_is_in_vain() {
         let (mut ledger, counts) = ledger(1, 2);
-        assert!(wait(&mut ledger, 0).fetch());
+        let woken = || counts.iter().map(|count| count.load(Ordering::Relaxed)).collect::<Vec<_>>();
+        let granted = wait(&mut ledger, 0);
+        assert_eq!(woken(), [1, 0], "who waits for a grant that was already there waits for ever");
+        assert!(granted.fetch());
         assert!(!wait(&mut ledger, 0).fetch());
-        assert_eq!(counts[0].load(Ordering::Relaxed), 0, "it knows what it waits for");
-        assert_eq!(counts[1].load(Ordering::Relaxed), 1);
+        assert_eq!(woken(), [1, 1], "now the other is asked");
     }
 
     #[test]
