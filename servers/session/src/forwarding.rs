@@ -223,6 +223,10 @@ impl Forwarding {
                 Content::Chunked => Some(Framing::Chunked),
             };
             self.codec.send_head(&self.head, framing, &mut buffers.upstream_output);
+            if self.progress.request_read {
+                // By the first attempt, which had no content to send.
+                self.codec.send_end(&mut buffers.upstream_output);
+            }
         }
         let wants_content = match self.pass_request_on(downstream, buffers, limit) {
             Continue(wants) => wants,

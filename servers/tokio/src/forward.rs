@@ -135,7 +135,6 @@ impl Current {
         if plan.may_retry(attempt) {
             request.head = Some(head.clone());
         }
-        attempt.content_sent = request.content.is_some();
         let content = self.prepare(plan, request.content.take(), &peer);
         let answer = passage.send(&mut peer, Request::from_parts(head, content), plan).await;
         let wire = Arc::clone(peer.wire());
@@ -153,9 +152,9 @@ impl Current {
         // With the connection goes hyper's hold on the content.
         drop(peer);
         attempt.answer_began = wire.began();
-        if let Some(Unread::Rest { content, begun }) = wire.unread() {
+        attempt.content_sent = wire.content_is_sent();
+        if let Some(Unread::Rest(content)) = wire.unread() {
             request.content = Some(content);
-            attempt.content_sent = begun;
         }
         Err(Ended::Upstream(failure, attempt))
     }
@@ -279,7 +278,7 @@ impl Forwarded {
         }
         let wire = Arc::clone(peer.wire());
         drop(peer);
-        if let Some(Unread::Rest { content, .. }) = wire.unread()
+        if let Some(Unread::Rest(content)) = wire.unread()
             && !wire.holds_content()
         {
             leave(exchange, content);

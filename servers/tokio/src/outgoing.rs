@@ -34,13 +34,8 @@ pub(crate) struct Outgoing {
 
 /// What became of content that was not read to its end.
 pub(crate) enum Unread {
-    /// This is still to come.
-    Rest {
-        /// What is left of it.
-        content: Incoming,
-        /// Whether some of it is gone.
-        begun: bool,
-    },
+    /// This is left of it, and still to come.
+    Rest(Incoming),
     /// It could not be read.
     Failed(hyper::Error),
     /// There is too much of it.
@@ -88,7 +83,7 @@ impl Unread {
     pub(crate) fn why(&self) -> Response<service::Body> {
         match self {
             Self::Failed(error) => why(error),
-            Self::TooLarge | Self::Rest { .. } => service::too_large(),
+            Self::TooLarge | Self::Rest(_) => service::too_large(),
         }
     }
 
@@ -117,6 +112,7 @@ impl Body for Outgoing {
             Some(Ok(piece)) => {
                 let is_last = content.is_end_stream();
                 this.counted += piece.len() as u64;
+                this.wire.content_sent();
                 if this.counted > this.limit {
                     return this.stop(Unread::TooLarge);
                 }
@@ -150,7 +146,7 @@ impl Body for Outgoing {
 impl Drop for Outgoing {
     fn drop(&mut self) {
         if let Some(content) = self.content.take() {
-            self.wire.leave(Unread::Rest { content, begun: self.counted > 0 });
+            self.wire.leave(Unread::Rest(content));
         }
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Wire {
     retired: AtomicBool,
     /// The client holds its content back until the upstream asks for it.
     held: AtomicBool,
+    /// Some of the client's content is gone, and can't be had again.
+    sent: AtomicBool,
     /// The client's content has been read to its end.
     whole: AtomicBool,
     bell: Arc<Bell>,
@@ -88,6 +90,7 @@ impl Wire {
             deaf: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             held: AtomicBool::new(false),
+            sent: AtomicBool::new(false),
             whole: AtomicBool::new(false),
             bell: Arc::default(),
             interims: AtomicUsize::new(0),
@@ -111,6 +114,7 @@ impl Wire {
         self.began.store(false, Relaxed);
         self.interims.store(0, Relaxed);
         self.held.store(held, Relaxed);
+        self.sent.store(false, Relaxed);
         self.whole.store(whole, Relaxed);
     }
 
@@ -145,6 +149,16 @@ impl Wire {
         }
     }
 
+    /// Some of the content goes out.
+    pub(crate) fn content_sent(&self) {
+        self.sent.store(true, Relaxed);
+    }
+
+    /// Whether some of the content is gone.
+    pub(crate) fn content_is_sent(&self) -> bool {
+        self.sent.load(Relaxed)
+    }
+
     /// The content is read to its end.
     pub(crate) fn content_ended(&self) {
         self.whole.store(true, Relaxed);
@@ -167,7 +181,7 @@ impl Wire {
 
     /// Why content can't be read to its end, if so.
     pub(crate) fn refusal(&self) -> Option<Unread> {
-        lock(&self.unread).take_if(|unread| !matches!(unread, Unread::Rest { .. }))
+        lock(&self.unread).take_if(|unread| !matches!(unread, Unread::Rest(_)))
     }
 
     /// Whether content is still held back.

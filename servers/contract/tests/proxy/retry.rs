@@ -11,6 +11,7 @@ on_every_backend!(
     it_is_tried_again_only_once,
     what_is_not_idempotent_is_not_tried_again,
     content_that_is_gone_is_not_sent_again,
+    chunks_without_content_are_sent_again_to_their_end,
     a_new_connection_that_closes_is_not_tried_again,
     nothing_is_tried_again_after_a_byte_of_the_answer,
     a_failed_connect_is_tried_again,
@@ -75,6 +76,23 @@ fn content_that_is_gone_is_not_sent_again(backend: Backend) {
     drop(stale);
     client.answer().status(502);
     origin.nobody_calls();
+}
+
+fn chunks_without_content_are_sent_again_to_their_end(backend: Backend) {
+    let (origin, server, mut client, mut stale) = kept(backend);
+    client.send("PUT /proxy/b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    stale.request().asks("PUT /b").body("");
+    drop(stale);
+    let (mut fresh, request) = origin.accept_request();
+    request.asks("PUT /b").body("");
+    fresh.ok("hi");
+    client.relayed().status(200).body("hi");
+    assert_eq!(server.metric(RETRIES), 1, "{backend}");
+    // And the new connection is as good as any.
+    client.send("GET /proxy/c HTTP/1.1\r\nHost: a\r\n\r\n");
+    fresh.request().asks("GET /c");
+    fresh.ok("there");
+    client.relayed().status(200).body("there");
 }
 
 fn a_new_connection_that_closes_is_not_tried_again(backend: Backend) {
