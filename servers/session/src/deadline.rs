@@ -71,9 +71,11 @@ impl Deadline {
         true
     }
 
-    /// For a write that has just made progress, or has just begun.
-    pub(crate) fn write(&mut self, now: Instant, timeouts: &Timeouts) {
-        *self = Self { at: now + timeouts.write, kind: Kind::Writing };
+    /// For a write, timed by its progress. One that has made none since has its deadline already.
+    pub(crate) fn write(&mut self, progress: bool, now: Instant, timeouts: &Timeouts) {
+        if progress || self.kind != Kind::Writing {
+            *self = Self { at: now + timeouts.write, kind: Kind::Writing };
+        }
     }
 
     /// For something that has so much time in all.

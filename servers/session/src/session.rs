@@ -27,7 +27,7 @@ use crate::{
 /// - getters: [`deadline`](Self::deadline), [`is_idle`](Self::is_idle).
 /// - change: [`drain`](Self::drain).
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "four facts, any of which may hold")]
+#[expect(clippy::struct_excessive_bools, reason = "five facts, any of which may hold")]
 pub struct Session {
     pub(crate) context: Arc<Context>,
     pub(crate) codec: Connection,
@@ -45,6 +45,8 @@ pub struct Session {
     pub(crate) in_flight: bool,
     /// Whether anything arrived since the last step.
     progress: bool,
+    /// Whether the client has taken anything since the deadline for that was set.
+    taken: bool,
     /// Whether the client has sent its last byte.
     pub(crate) input_ended: bool,
     /// Whether the process is on its way out.
@@ -128,6 +130,7 @@ impl Session {
             input_ended: false,
             draining: false,
             unread: 0,
+            taken: false,
         }
     }
 
@@ -182,6 +185,7 @@ impl Session {
         if let State::Forwarding(forwarding) = &mut self.state {
             forwarding.sent();
         }
+        self.taken |= count > 0;
     }
 
     /// Says what time it is while a step is waited for. Nothing happens before
@@ -327,7 +331,8 @@ impl Session {
     }
 
     pub(crate) fn write(&mut self, now: Instant) -> Step {
-        self.deadline.write(now, &self.context.timeouts);
+        let progress = std::mem::take(&mut self.taken);
+        self.deadline.write(progress, now, &self.context.timeouts);
         Step::Write
     }
 }

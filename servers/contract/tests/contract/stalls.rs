@@ -12,6 +12,7 @@ use rustix::process::Signal;
 on_every_backend!(
     each_wait_has_its_own_time_out,
     no_answer_waits_for_a_reader_for_ever,
+    who_sends_and_does_not_read_is_given_up,
     a_reader_that_is_slow_is_waited_for,
     empty_lines_keep_no_connection,
     what_can_be_no_request_is_not_waited_for,
@@ -85,6 +86,23 @@ fn no_answer_waits_for_a_reader_for_ever(backend: Backend) {
     );
     server.reaches(OPEN, 0);
     server.connect().get("/healthz").status(200);
+}
+
+/// What a client says while it reads nothing is no progress of its answer.
+fn who_sends_and_does_not_read_is_given_up(backend: Backend) {
+    let server = Program::new(backend).options(&["--write-timeout", "500ms"]).with_admin().start();
+    let mut client = server.connect();
+    client.send(format!("GET /bytes/{MUCH} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_eq!(client.head().status, 200);
+    // For far longer than that; a byte is always taken, if the connection is there.
+    let sends = thread::spawn(move || {
+        let end = Instant::now() + PATIENCE * 2;
+        while Instant::now() < end && client.try_send("x").is_ok() {
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    server.reaches(OPEN, 0);
+    sends.join().unwrap();
 }
 
 fn a_reader_that_is_slow_is_waited_for(backend: Backend) {
