@@ -42,6 +42,16 @@ impl Session {
         if can_answer {
             self.refuse(answer, buffers, now);
         } else {
+            self.break_off(buffers);
+        }
+    }
+
+    /// Ends an answer of which the head is out and the rest will not come: without its last chunk or,
+    /// where the connection's end would be its own, by a reset.
+    pub(crate) fn break_off(&mut self, buffers: &mut Buffers) {
+        if self.current.ends_with_connection {
+            self.close(buffers);
+        } else {
             self.linger();
         }
     }
@@ -59,6 +69,11 @@ impl Session {
         let Context { service, environment, .. } = &*self.context;
         let stamp = buffers.stamp.at(now, service.backend(), || environment.wall_clock());
         self.codec.send_head(&head, length, stamp, &mut buffers.output);
+        self.note_end();
+    }
+
+    /// What the head that was just written says of the connection's end.
+    pub(crate) fn note_end(&mut self) {
         self.current.announced_close = !self.codec.persists();
     }
 

@@ -120,7 +120,11 @@ impl Session {
     pub(crate) fn forwarding_is_late(&mut self, buffers: &mut Buffers, now: Instant) {
         let State::Forwarding(forwarding) = &mut self.state else { return };
         match forwarding.late(now) {
-            Late::Client => self.close(buffers),
+            // It is as good as gone.
+            Late::Client => {
+                self.context.environment.client_gone();
+                self.close(buffers);
+            }
             Late::Content => self.give_up_on_client(service::too_slow(), buffers, now),
             Late::Upstream(failure) => self.fail_upstream(failure, buffers, now),
         }
@@ -142,7 +146,7 @@ impl Session {
         // RFC 9110, section 6.6.1: a recipient with a clock adds what is missing.
         let date = if head.headers.contains_key(header::DATE) { b"" } else { stamp.date() };
         self.codec.send_head(&head, length, date, &mut buffers.output);
-        self.current.announced_close = !self.codec.persists();
+        self.note_end();
         buffers.upstream_fields = head.headers;
         buffers.upstream_fields.clear();
     }
@@ -181,11 +185,8 @@ impl Session {
         self.release = Some(Release::Drop);
         if !answered {
             self.respond(answer, buffers, now);
-        } else if self.codec.ends_with_connection() {
-            buffers.output.clear();
-            self.state = State::Broken;
         } else {
-            self.linger();
+            self.break_off(buffers);
         }
     }
 }

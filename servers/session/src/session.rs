@@ -103,6 +103,8 @@ pub(crate) struct Current {
     pub(crate) content_limit: u64,
     /// Whether the client was told that the connection ends with this answer.
     pub(crate) announced_close: bool,
+    /// Whether it takes the connection's end for the answer's.
+    pub(crate) ends_with_connection: bool,
 }
 
 impl Session {
@@ -122,6 +124,7 @@ impl Session {
                 began: now,
                 content_limit: u64::MAX,
                 announced_close: false,
+                ends_with_connection: false,
             },
             release: None,
             moved: (0, 0),
@@ -312,10 +315,12 @@ impl Session {
     /// Nothing more can be said: what was not sent is lost.
     pub(crate) fn close(&mut self, buffers: &mut Buffers) {
         buffers.output.clear();
-        self.state = State::Closed;
+        self.state = if is_cut { State::Broken } else { State::Closed };
     }
 
     /// More must arrive, unless nothing will.
+        let is_out = matches!(self.state, State::Lingering { .. }) && buffers.output.is_empty();
+        let is_cut = self.current.ends_with_connection && !is_out;
     pub(crate) fn read(&mut self, now: Instant) -> Option<Step> {
         if self.input_ended {
             self.state = State::Closed;

@@ -198,6 +198,7 @@ impl Deadlines {
         ready!(self.alarm.poll(cx, until, now));
         ready!(socket::poll_room(&self.stream, cx));
         self.finished = true;
+        self.exchange.broke_off();
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
 

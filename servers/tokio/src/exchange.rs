@@ -31,7 +31,9 @@ pub(crate) struct Exchange {
     reading: AtomicBool,
     /// Whether the connection has ended, and with it what was not complete.
     over: AtomicBool,
-    /// Whether the client must not take the connection's end for that of its answer.
+    /// Whether the client takes the connection's end for that of its answer.
+    until_close: AtomicBool,
+    /// Whether it must not.
     broken: AtomicBool,
     /// Whether there are informational heads to write.
     informs: AtomicBool,
@@ -57,6 +59,7 @@ impl Exchange {
             reading: AtomicBool::new(false),
             over: AtomicBool::new(false),
             broken: AtomicBool::new(false),
+            until_close: AtomicBool::new(false),
             informs: AtomicBool::new(false),
             interim: Mutex::default(),
             patience: Mutex::default(),
@@ -120,9 +123,14 @@ impl Exchange {
         self.informs.store(false, Relaxed);
     }
 
-    /// An answer has broken off that ends with the connection.
+    /// An answer has begun that only the end of the connection ends.
+    pub(crate) fn ends_with_connection(&self) {
+        self.until_close.store(true, Relaxed);
+    }
+
+    /// The answer has broken off.
     pub(crate) fn broke_off(&self) {
-        self.broken.store(true, Relaxed);
+        self.broken.store(self.until_close.load(Relaxed), Relaxed);
     }
 
     /// Whether the client must not take the connection's end for that of its answer.

@@ -33,8 +33,6 @@ pub(crate) struct Forwarded {
     peer: Option<Box<Peer>>,
     content: Incoming,
     keep_alive: Option<Duration>,
-    /// Whether for the client nothing else ends it.
-    ends_with_connection: bool,
     /// Why it is about to break off.
     broken: Option<Broken>,
 }
@@ -183,14 +181,8 @@ impl Current {
         *answer.headers_mut() = head.headers;
         // The client does not know whether it should still send its content.
         self.close |= peer.wire().holds_content();
-        let mut forwarded = Forwarded {
-            passage,
-            peer: Some(peer),
-            content,
-            keep_alive,
-            ends_with_connection: false,
-            broken: None,
-        };
+        let mut forwarded =
+            Forwarded { passage, peer: Some(peer), content, keep_alive, broken: None };
         if !self.is_head && !forwarded.is_end_stream() {
             return self.pass_on(answer, Content::Forwarded(Box::new(forwarded)));
         }
@@ -210,11 +202,6 @@ impl Forwarded {
     /// Whether nothing is left.
     pub(crate) fn is_end_stream(&self) -> bool {
         self.content.is_end_stream()
-    }
-
-    /// Says whether for the client only the end of the connection ends it.
-    pub(crate) fn ends_with_connection(&mut self, ends: bool) {
-        self.ends_with_connection = ends;
     }
 
     /// The next piece of content. The connection is given back with the last.
@@ -256,9 +243,7 @@ impl Forwarded {
             self.passage.exchange.environment().upstream_failed(failure);
             self.passage.settled = true;
         }
-        if self.ends_with_connection {
-            self.passage.exchange.broke_off();
-        }
+        self.passage.exchange.broke_off();
         self.peer = None;
         self.broken = Some(broken);
         // With an error hyper lets go of what it has not sent yet; while it waits, it sends that.

@@ -188,8 +188,8 @@ impl Current {
         }
         // Without a length and without chunks, only the end of the connection can end content.
         let until_close = content.length().is_none() && self.version < Version::HTTP_11;
-        if let Content::Forwarded(forwarded) = &mut content {
-            forwarded.ends_with_connection(until_close);
+        if until_close {
+            self.exchange.ends_with_connection();
         }
         if self.close || until_close || self.exchange.ahead.is_last() {
             service::close(&mut head);

@@ -13,6 +13,7 @@ on_every_backend!(
     a_bad_chunk_takes_none_of_the_good_ones_along,
     a_stall_in_the_body_is_no_end,
     a_slow_body_is_no_stall,
+    a_request_that_breaks_off_is_no_end,
     a_panic_in_the_body_is_no_end,
 );
 
@@ -107,6 +108,25 @@ fn a_slow_body_is_no_stall(backend: Backend) {
     }
     upstream.send("0\r\n\r\n");
     assert_eq!(client.chunk(), None, "{backend}");
+}
+
+/// The upstream answers before it has the whole request, which the client then cuts short.
+fn a_request_that_breaks_off_is_no_end(backend: Backend) {
+    let origin = Origin::new(backend);
+    let server = origin.server(&[]);
+    for (version, begin, framing) in CASES {
+        let mut client = server.connect();
+        client.send(format!(
+            "POST /proxy/a HTTP/{version}\r\nHost: a\r\nContent-Length: 9\r\n\r\nhello"
+        ));
+        let mut upstream = origin.accept();
+        upstream.head();
+        assert_eq!(upstream.content(5), b"hello", "{backend}");
+        upstream.answer(begin);
+        assert_eq!(client.head().status, 200, "{backend}");
+        client.half_close();
+        assert!(b"hello".starts_with(&client.breaks_off(framing)), "{backend}");
+    }
 }
 
 fn a_panic_in_the_body_is_no_end(backend: Backend) {

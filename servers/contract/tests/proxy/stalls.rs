@@ -38,6 +38,7 @@ fn a_client_that_takes_no_answer_is_given_up(backend: Backend) {
     while upstream.try_send(&piece).is_ok() {}
     server.reaches(OPEN, 0);
     server.reaches("http_upstream_connections_open", 0);
+    server.reaches("http_upstream_clients_gone_total", 1);
 }
 
 fn an_upstream_that_takes_no_request_is_given_up(backend: Backend) {
