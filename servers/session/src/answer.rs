@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use http::Response;
 use http1::Reading;
-use service::{Body, DRAIN_AT_MOST};
+use service::{Body, DRAIN_AT_MOST, Route};
 
 use crate::{Buffers, Context, LINGER, Session, session::State};
 
@@ -75,6 +75,7 @@ impl Session {
     /// What the head that was just written says of the connection's end.
     pub(crate) fn note_end(&mut self) {
         self.current.announced_close = !self.codec.persists();
+        self.current.ends_with_connection = self.codec.ends_with_connection();
     }
 
     /// The answer is complete: count it and turn to what comes next.
@@ -104,6 +105,8 @@ impl Session {
 
     pub(crate) fn next_request(&mut self) {
         self.codec.next_request();
+        // What can't be read as a request has no route.
+        self.current.route = Route::Other;
         self.state = State::Receiving;
     }
 

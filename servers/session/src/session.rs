@@ -130,10 +130,10 @@ impl Session {
             moved: (0, 0),
             in_flight: false,
             progress: false,
+            taken: false,
             input_ended: false,
             draining: false,
             unread: 0,
-            taken: false,
         }
     }
 
@@ -185,10 +185,10 @@ impl Session {
     /// Says that so many bytes of the output were written.
     pub fn sent(&mut self, count: usize) {
         self.moved.1 += count as u64;
+        self.taken |= count > 0;
         if let State::Forwarding(forwarding) = &mut self.state {
             forwarding.sent();
         }
-        self.taken |= count > 0;
     }
 
     /// Says what time it is while a step is waited for. Nothing happens before
@@ -203,7 +203,11 @@ impl Session {
         }
         match &self.state {
             State::Receiving if self.is_idle() => self.close(buffers),
-            State::Receiving | State::Consuming { .. } | State::Echoing { head: Some(_), .. } => {
+            State::Receiving => {
+                self.current.began = now;
+                self.refuse(service::too_slow(), buffers, now);
+            }
+            State::Consuming { .. } | State::Echoing { head: Some(_), .. } => {
                 self.refuse(service::too_slow(), buffers, now);
             }
             State::Forwarding(_) => self.forwarding_is_late(buffers, now),
@@ -261,6 +265,9 @@ impl Session {
             State::Echoing { .. } => return self.echo(buffers, now),
             State::Consuming { .. } => return self.consume(buffers, now),
             State::Pausing { .. } => return self.pause(buffers, now),
+            State::Sending(_) | State::Streaming { .. } if !self.codec.sends_content() => {
+                self.finish(buffers, now);
+            }
             State::Sending(body) => match body.next() {
                 Some(content) => self.codec.send_content(content, &mut buffers.output),
                 None => self.finish(buffers, now),
@@ -272,9 +279,6 @@ impl Session {
                 Some(content) => {
                     *next = now + stream.interval;
                     self.codec.send_content(content, &mut buffers.output);
-            State::Sending(_) | State::Streaming { .. } if !self.codec.sends_content() => {
-                self.finish(buffers, now);
-            }
                 }
                 None => self.finish(buffers, now),
             },
@@ -312,15 +316,16 @@ impl Session {
         }
     }
 
-    /// Nothing more can be said: what was not sent is lost.
+    /// Nothing more can be said: what was not sent is lost, and no client must take that for the end of
+    /// its answer.
     pub(crate) fn close(&mut self, buffers: &mut Buffers) {
+        let is_out = matches!(self.state, State::Lingering { .. }) && buffers.output.is_empty();
+        let is_cut = self.current.ends_with_connection && !is_out;
         buffers.output.clear();
         self.state = if is_cut { State::Broken } else { State::Closed };
     }
 
     /// More must arrive, unless nothing will.
-        let is_out = matches!(self.state, State::Lingering { .. }) && buffers.output.is_empty();
-        let is_cut = self.current.ends_with_connection && !is_out;
     pub(crate) fn read(&mut self, now: Instant) -> Option<Step> {
         if self.input_ended {
             self.state = State::Closed;

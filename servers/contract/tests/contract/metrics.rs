@@ -7,6 +7,7 @@ use contract::{Backend, Program, Server, eventually, on_every_backend, sample};
 on_every_backend!(
     metrics_are_prometheus_text,
     requests_are_counted_by_route_and_status,
+    what_never_became_a_request_has_no_route,
     durations_are_counted_in_buckets,
     connections_and_bytes_are_counted,
     connections_are_told_apart_by_whether_they_have_a_request,
@@ -60,6 +61,22 @@ fn requests_are_counted_by_route_and_status(backend: Backend) {
             (sample(answer.text(), name, &labels) == Some(3)).then_some(())
         });
     }
+}
+
+fn what_never_became_a_request_has_no_route(backend: Backend) {
+    let options = ["--header-timeout", "300ms"];
+    let server = Program::new(backend).options(&options).with_admin().start();
+    let mut client = server.connect();
+    client.post("/echo", "hello").status(200);
+    client.send("GET /echo HT");
+    client.last_answer().status(408);
+    let count = |route| {
+        let answer = server.connect_admin().get("/metrics");
+        let labels = [("route", route), ("status", "408")];
+        sample(answer.text(), "http_server_requests_total", &labels)
+    };
+    eventually("a 408 in the metrics", || (count("other") == Some(1)).then_some(()));
+    assert_eq!(count("/echo"), None, "{backend}");
 }
 
 fn durations_are_counted_in_buckets(backend: Backend) {
