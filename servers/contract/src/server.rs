@@ -133,6 +133,22 @@ impl Server {
         }
     }
 
+    /// Stops it where it stands, with all of its threads, until it is sent a `SIGCONT`.
+    #[track_caller]
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+        let threads = format!("/proc/{}/task", self.child.id());
+        eventually(&format!("{}: every thread stopped", self.backend), || {
+            let threads = fs::read_dir(&threads).expect("a running server has threads");
+            let stats =
+                threads.flatten().map(|thread| fs::read_to_string(thread.path().join("stat")));
+            // Field 3 of proc_pid_stat(5); a thread that has ended since has none.
+            let stopped =
+                |stat: String| stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'));
+            stats.flatten().all(stopped).then_some(())
+        });
+    }
+
     /// Waits for a line of its log that holds `text`.
     #[track_caller]
     pub fn logs(&self, text: &str) -> String {

@@ -144,6 +144,12 @@ impl Upstreams {
     /// Gives a connection to the next who waits, or keeps it; or closes it, if its place is wanted.
     pub(crate) fn give_back(&self, connection: Connection, keep_alive: Option<Duration>) {
         let mut pool = self.lock();
+        if pool.waiters.front().is_some_and(|first| first.reuse)
+            && upstream::stale(&connection.stream)
+        {
+            // Nobody would look again before it is used. The first gets its place.
+            return;
+        }
         match pool.waiters.pop_front_if(|first| first.reuse) {
             Some(waiter) => {
                 *waiter.connection.lock().unwrap_or_else(PoisonError::into_inner) =

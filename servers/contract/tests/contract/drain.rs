@@ -96,7 +96,7 @@ fn a_request_on_its_way_is_answered(backend: Backend) {
     client.get("/healthz").status(200);
     // Stopped, the server learns of the request and of the signal at once, in whatever order: it
     // may answer before it knows that this answer is the last.
-    server.signal(Signal::STOP);
+    server.stop();
     client.send("GET /bytes/5 HTTP/1.1\r\nHost: a\r\n\r\n");
     server.signal(Signal::TERM);
     server.signal(Signal::CONT);
@@ -107,7 +107,7 @@ fn a_request_on_its_way_is_answered(backend: Backend) {
 
 fn the_backlog_is_served(backend: Backend) {
     let mut server = Server::start(backend, &[]);
-    server.signal(Signal::STOP);
+    server.stop();
     let mut clients: Vec<_> = (0..10).map(|_| server.connect()).collect();
     for client in &mut clients {
         client.send("GET /bytes/5 HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -43,7 +43,7 @@ fn a_drain_under_load_loses_nothing(backend: Backend) {
 fn a_full_backlog_is_served(backend: Backend) {
     let mut server = Server::start(backend, &[]);
     server.connect().get("/healthz").status(200);
-    server.signal(Signal::STOP);
+    server.stop();
     let mut clients: Vec<_> = (0..MANY).map(|_| server.connect()).collect();
     let (asking, silent) = clients.split_at_mut(MANY - 50);
     for client in asking.iter_mut() {

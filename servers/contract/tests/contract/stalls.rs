@@ -156,7 +156,7 @@ fn what_came_in_time_is_not_too_late(backend: Backend) {
         });
         // By now the server has seen them all, and waits.
         server.connect().get("/healthz").status(200);
-        server.signal(Signal::STOP);
+        server.stop();
         for (client, (_, second)) in clients.iter_mut().zip(halves) {
             client.send(second);
         }

@@ -2,6 +2,7 @@
 
 use contract::origin::{SIGNATURE, one_worker};
 use contract::{Backend, Client, Origin, Upstream};
+use rustix::process::Signal;
 
 use crate::on_every_backend;
 
@@ -15,6 +16,7 @@ on_every_backend!(
     not_after_content_until_the_close,
     not_after_bytes_that_nobody_asked_for,
     not_after_a_close_that_is_pending,
+    not_by_one_who_waits_after_a_close_that_is_pending,
     an_idle_connection_is_dropped_in_time,
     an_idle_connection_is_dropped_when_the_upstream_will,
     what_the_upstream_says_does_not_prolong_it,
@@ -128,6 +130,24 @@ fn not_after_a_close_that_is_pending(backend: Backend) {
         // On the loopback, the close has arrived before the client hears of the answer.
         upstream.ok("hi").half_close();
     });
+}
+
+fn not_by_one_who_waits_after_a_close_that_is_pending(backend: Backend) {
+    let one = ["--upstream-connections", "1", "--upstream-wait", "10m"];
+    let (origin, server) = one_worker(backend, &[&KEEP[..], &one].concat());
+    let (mut first, mut second) = (server.connect(), server.connect());
+    first.send(GET);
+    let (mut upstream, _) = origin.accept_request();
+    second.send(POST);
+    server.reaches("http_upstream_requests_waiting", 1);
+    // Answer and close are both there when the server looks again.
+    server.stop();
+    upstream.ok("hi").half_close();
+    server.signal(Signal::CONT);
+    first.relayed().status(200).body("hi");
+    let (mut upstream, _) = origin.accept_request();
+    upstream.ok("there");
+    second.relayed().status(200).body("there");
 }
 
 fn an_idle_connection_is_dropped_in_time(backend: Backend) {
