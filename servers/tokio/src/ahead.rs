@@ -57,6 +57,11 @@ impl Ahead {
         self.draining.store(true, Relaxed);
     }
 
+    /// Whether the connection knows that the process drains.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
     /// Whether the process drains, and nothing that was sent before is behind the request in hand.
     pub(crate) fn is_last(&self) -> bool {
         let is_behind = self.given.load(Relaxed) > 0 || self.unread.load(Relaxed) > 0;

@@ -91,11 +91,11 @@ impl Deadlines {
     /// Parts with the client so that it can read the last answer: a socket that is closed with
     /// unread bytes is reset, and that can overtake the answer (RFC 9112, section 9.6).
     pub(crate) async fn part(mut self) -> io::Result<()> {
-        if self.finished {
-            return Ok(());
-        }
         if self.exchange.is_broken() {
             return process::listener::abort(&self.stream);
+        }
+        if self.finished {
+            return Ok(());
         }
         if self.starved {
             let answer = session::too_slow(&self.exchange.shared.site.context, Instant::now());
@@ -110,7 +110,8 @@ impl Deadlines {
             }
             Ok(())
         };
-        timeout(LINGER, discard).await.unwrap_or(Ok(()))
+        let at_most = if self.draining { GRACE } else { LINGER };
+        timeout(at_most, discard).await.unwrap_or(Ok(()))
     }
 
     /// Notices that the process is on its way out.
@@ -197,8 +198,8 @@ impl Deadlines {
         let until = *self.write_until.get_or_insert_with(|| now + timeout);
         ready!(self.alarm.poll(cx, until, now));
         ready!(socket::poll_room(&self.stream, cx));
-        self.finished = true;
         self.exchange.broke_off();
+        self.finished = true;
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
 

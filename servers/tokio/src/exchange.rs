@@ -15,6 +15,7 @@ use std::{
 
 use http::response;
 use session::{Environment, Identity, Receipt};
+use tokio::task::yield_now;
 
 use crate::{ahead::Ahead, peer::Patience, server::Shared};
 
@@ -58,8 +59,8 @@ impl Exchange {
             stage: AtomicU8::new(IDLE),
             reading: AtomicBool::new(false),
             over: AtomicBool::new(false),
-            broken: AtomicBool::new(false),
             until_close: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
             informs: AtomicBool::new(false),
             interim: Mutex::default(),
             patience: Mutex::default(),
@@ -79,6 +80,14 @@ impl Exchange {
     /// The content is read, or nobody wants more of it.
     pub(crate) fn content_ended(&self) {
         self.reading.store(false, Relaxed);
+    }
+
+    /// Lets the socket look around before an answer that had to be waited for: if the process drains by
+    /// now, only the socket can tell whether this is the last. hyper flushes it while this yields.
+    pub(crate) async fn look_around(&self) {
+        if self.shared.site.is_draining() && !self.ahead.is_draining() {
+            yield_now().await;
+        }
     }
 
     /// hyper has the whole answer.

@@ -87,7 +87,9 @@ impl Current {
         let content = Some(content).filter(|content| !content.is_end_stream());
         let mut request = Unanswered { head: Some(head), content, retried: false };
         let failure = loop {
-            match self.attempt(&plan, &mut request, &mut passage).await {
+            let outcome = self.attempt(&plan, &mut request, &mut passage).await;
+            self.exchange.look_around().await;
+            match outcome {
                 Ok((peer, answer)) => return self.pass_answer_on(&plan, peer, answer, passage),
                 Err(Ended::Client(answer)) => return self.refuse(answer),
                 Err(Ended::Upstream(failure, attempt))

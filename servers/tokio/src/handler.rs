@@ -150,6 +150,7 @@ impl Current {
             Pause::Block(time) => thread::sleep(time),
             Pause::Burn(time) => process::burn(time),
         }
+        self.exchange.look_around().await;
         let Identity { origin, number, worker: (kind, worker) } = self.exchange.identity;
         let worker = &format!("{kind} {worker}");
         let requests = self.exchange.requests();
