@@ -10,7 +10,7 @@ use session::{Buffers, Failure, Relay, Release, Session, Step};
 use crate::{
     reactor::Shared,
     socket::Socket,
-    upstream::{self, Progress, Upstream},
+    upstream::{Handed, Progress, Upstream},
 };
 
 /// How many steps a connection may take before the others on its loop have their turn.
@@ -66,18 +66,17 @@ impl Connection {
     }
 
     /// Another request has given back what this one waits for.
-    pub(crate) fn on_handed(
-        &mut self,
-        upstream: Box<upstream::Connection>,
-        shared: &mut Shared,
-    ) -> io::Result<Turn> {
+    pub(crate) fn on_handed(&mut self, handed: Handed, shared: &mut Shared) -> io::Result<Turn> {
+        let Handed { connection, keep_alive, .. } = handed;
+        let Some(upstreams) = &mut shared.upstreams else { return self.advance(shared) };
         if let Some(Upstream::Waiting(_)) = self.upstream {
-            self.upstream = Some(Upstream::Connected(upstream));
+            upstreams.reused();
+            self.upstream = Some(Upstream::Connected(connection));
             self.session.connected(true);
             self.proceed(shared);
-        } else if let Some(upstreams) = &mut shared.upstreams {
+        } else {
             // It has had a place in the meantime, or has given up.
-            upstreams.give_back(upstream, None, Instant::now());
+            upstreams.give_back(connection, keep_alive, Instant::now());
         }
         self.advance(shared)
     }

@@ -177,8 +177,8 @@ impl Reactor {
     /// Brings connections upstream to those who have waited for them.
     fn hand_over(&mut self) {
         let next = |shared: &mut Shared| shared.upstreams.as_mut().and_then(Upstreams::next_handed);
-        while let Some((client, upstream)) = next(&mut self.shared) {
-            self.turn(client, |connection, shared| connection.on_handed(upstream, shared));
+        while let Some(handed) = next(&mut self.shared) {
+            self.turn(handed.client, |connection, shared| connection.on_handed(handed, shared));
         }
     }
 

@@ -6,8 +6,8 @@
 use mio::Token;
 use slab::Slab;
 
-/// The bits of a token that are the place: more places than there may be connections.
-const PLACE_BITS: u32 = 20;
+/// The bits of a token that are the place: more places than `--max-connections` takes.
+const PLACE_BITS: u32 = 23;
 
 /// The bit of a token that says which side of the loop it belongs to.
 const UPSTREAM: usize = 1 << PLACE_BITS;

@@ -37,7 +37,7 @@ pub(crate) struct Upstreams {
     /// Who waits for a place, the longest-waiting first.
     waiters: VecDeque<Waiter>,
     /// Connections for those who have waited, to be fetched by the loop.
-    handed: VecDeque<(Token, Box<Connection>)>,
+    handed: VecDeque<Handed>,
 }
 
 /// What a request has of an upstream.
@@ -68,6 +68,14 @@ pub(crate) struct Connection {
     address: SocketAddr,
     entry: Entry,
     _opening: Opening,
+}
+
+/// A connection that was given back, for a client whose request has waited.
+pub(crate) struct Handed {
+    pub(crate) client: Token,
+    pub(crate) connection: Box<Connection>,
+    /// How long the upstream keeps it if it is idle, if it said so.
+    pub(crate) keep_alive: Option<Duration>,
 }
 
 struct Waiter {
@@ -131,8 +139,7 @@ impl Upstreams {
         match self.waiters.pop_front_if(|first| first.reuse) {
             Some(Waiter { client, .. }) => {
                 connection.entry.set(User::Client(client));
-                self.upstream.counters().reused();
-                self.handed.push_back((client, connection));
+                self.handed.push_back(Handed { client, connection, keep_alive });
             }
             None if self.waiters.is_empty() => {
                 connection.entry.set(User::Nobody);
@@ -149,9 +156,14 @@ impl Upstreams {
         self.fail(connection.address, &ErrorKind::TimedOut.into(), now);
     }
 
-    /// A connection given back, and the client whose request it is for.
-    pub(crate) fn next_handed(&mut self) -> Option<(Token, Box<Connection>)> {
+    /// The next connection for somebody who has waited.
+    pub(crate) fn next_handed(&mut self) -> Option<Handed> {
         self.handed.pop_front()
+    }
+
+    /// Somebody has taken it.
+    pub(crate) fn reused(&self) {
+        self.upstream.counters().reused();
     }
 
     /// The client whose request has waited longest for a place: it gets the first.

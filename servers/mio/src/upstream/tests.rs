@@ -157,12 +157,12 @@ fn who_has_waited_longest_is_handed_a_connection() {
     let token = connection.entry.token();
     one.give_back(connection);
     assert_eq!(one.upstreams.user(token), Some(User::Client(SECOND)));
-    let (client, connection) = one.upstreams.next_handed().expect("it was given back");
-    assert_eq!(client, SECOND);
-    one.give_back(connection);
-    let (client, connection) = one.upstreams.next_handed().expect("it was given back");
-    assert_eq!(client, THIRD);
-    one.give_back(connection);
+    let handed = one.upstreams.next_handed().expect("it was given back");
+    assert_eq!(handed.client, SECOND);
+    one.give_back(handed.connection);
+    let handed = one.upstreams.next_handed().expect("it was given back");
+    assert_eq!(handed.client, THIRD);
+    one.give_back(handed.connection);
     assert!(one.upstreams.next_handed().is_none());
     assert_eq!(one.upstreams.idle.len(), 1);
 }
@@ -176,7 +176,7 @@ fn who_gives_up_is_handed_nothing() {
     one.upstreams.forget(SECOND);
     assert_eq!(one.upstreams.first_waiter(), Some(THIRD));
     one.give_back(connection);
-    assert!(one.upstreams.next_handed().is_some_and(|(client, _)| client == THIRD));
+    assert!(one.upstreams.next_handed().is_some_and(|handed| handed.client == THIRD));
 }
 
 #[test]
