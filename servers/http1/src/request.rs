@@ -74,6 +74,11 @@ fn split_request_line(line: &[u8]) -> Result<[&[u8]; 3], Error> {
 
 /// Checks the target's characters (RFC 3986, appendix A) and reads it.
 fn read_target(head: &Bytes, target: &[u8]) -> Result<Uri, Error> {
+    /// What a [`Uri`] can hold, in bytes.
+    const AT_MOST: usize = u16::MAX as usize - 1;
+    if target.len() > AT_MOST {
+        return Err(Error::TargetTooLong);
+    }
     const PLAIN: [bool; 256] = field::table(b"-._~!$&'()*+,;=:@/?[]");
     let mut rest = target;
     while let [byte, after @ ..] = rest {
