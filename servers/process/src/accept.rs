@@ -133,6 +133,7 @@ mod tests {
         assert_eq!(of(Errno::NFILE), AcceptError::Exhausted(Refusal::SystemDescriptors));
         assert_eq!(of(Errno::NOBUFS), AcceptError::Exhausted(Refusal::Buffers));
         assert_eq!(of(Errno::NOMEM), AcceptError::Exhausted(Refusal::Memory));
+        assert_eq!(of(Errno::NOSPC), AcceptError::Exhausted(Refusal::Watches));
         assert_eq!(of(Errno::BADF), AcceptError::Fatal);
         assert_eq!(of(Errno::INVAL), AcceptError::Fatal);
         assert_eq!(AcceptError::from(&io::Error::other("no number")), AcceptError::Fatal);

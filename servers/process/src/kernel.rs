@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, getuid, setrlimit};
 
 /// What is left of everything that a connection may use up. `None` where the kernel does not say, or
 /// sets no limit.
@@ -18,8 +18,8 @@ pub(crate) struct Kernel {
     pub(crate) free_threads: Option<u64>,
     /// Threads that the control groups around this process may still start (`pids.max`).
     pub(crate) free_in_cgroup: Option<u64>,
-    /// Threads of this user (`RLIMIT_NPROC`); root has no limit.
-    pub(crate) of_user: Option<u64>,
+    /// Threads that this user may still start (`RLIMIT_NPROC`); root has no limit.
+    pub(crate) free_for_user: Option<u64>,
 }
 
 impl Kernel {
@@ -33,9 +33,28 @@ impl Kernel {
             free_pids: left("/proc/sys/kernel/pid_max"),
             free_threads: left("/proc/sys/kernel/threads-max"),
             free_in_cgroup: free_in_cgroup(Path::new("/sys/fs/cgroup")),
-            of_user: if geteuid().is_root() { None } else { getrlimit(Resource::Nproc).current },
+            free_for_user: if geteuid().is_root() { None } else { free_for_user() },
         }
     }
+}
+
+/// The limit is on the threads of all processes whose real user this is, wherever they come from.
+fn free_for_user() -> Option<u64> {
+    let most = getrlimit(Resource::Nproc).current?;
+    let user = getuid().as_raw();
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let of_user = processes.filter_map(|process| {
+        let (owner, threads) = owner_and_threads(&read(process.path().join("status"))?)?;
+        (owner == user).then_some(threads)
+    });
+    Some(most.saturating_sub(of_user.sum()))
+}
+
+/// The real user and the number of threads of a process, out of its `/proc/…/status`.
+fn owner_and_threads(text: &str) -> Option<(u32, u64)> {
+    let field = |name| text.lines().find_map(|line| line.strip_prefix(name));
+    let owner = field("Uid:")?.split_whitespace().next()?.parse().ok()?;
+    Some((owner, field("Threads:")?.trim().parse().ok()?))
 }
 
 fn raise_descriptors() -> Option<u64> {
@@ -111,6 +130,23 @@ mod tests {
     fn tasks_are_those_of_the_whole_system() {
         assert_eq!(tasks("0.20 0.18 0.12 1/80 11206\n"), Some(80));
         assert_eq!(tasks("0.20"), None);
+    }
+
+    #[test]
+    fn a_process_says_whose_it_is_and_how_many_threads_it_has() {
+        let own = read("/proc/self/status").expect("its own status");
+        let (owner, threads) = owner_and_threads(&own).expect("an owner");
+        assert_eq!(owner, getuid().as_raw());
+        assert!(threads >= 1);
+        let other = "Name:\tx\nUid:\t1000\t0\t0\t0\nThreads:\t12\n";
+        assert_eq!(owner_and_threads(other), Some((1000, 12)));
+        assert_eq!(owner_and_threads("Name:\tkernel\n"), None);
+    }
+
+    #[test]
+    fn what_a_user_has_started_is_not_left_to_it() {
+        let Some(most) = getrlimit(Resource::Nproc).current else { return };
+        assert!(free_for_user().is_some_and(|left| left < most), "this test runs, for one");
     }
 
     #[test]

@@ -152,7 +152,7 @@ fn of_workers(each: Footprint, kernel: &Kernel) -> Vec<Limit> {
         ("kernel.pid_max", kernel.free_pids),
         ("kernel.threads-max", kernel.free_threads),
         ("the control group's pids.max", kernel.free_in_cgroup),
-        ("RLIMIT_NPROC", kernel.of_user),
+        ("RLIMIT_NPROC", kernel.free_for_user),
     ];
     let threads = threads.into_iter().filter_map(|(name, free)| {
         let free = free?;
@@ -184,7 +184,7 @@ mod tests {
             free_pids: Some(32_000),
             free_threads: Some(190_000),
             free_in_cgroup: None,
-            of_user: None,
+            free_for_user: None,
         }
     }
 

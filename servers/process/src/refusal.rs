@@ -17,6 +17,8 @@ pub enum Refusal {
     Buffers,
     /// `ENOMEM`: no memory.
     Memory,
+    /// `ENOSPC`: this user has as many sockets watched as it may (`fs.epoll.max_user_watches`).
+    Watches,
     /// A thread could not be started.
     Thread,
     /// A coroutine's stack could not be mapped.
@@ -25,12 +27,13 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::MaxConnections,
         Self::ProcessDescriptors,
         Self::SystemDescriptors,
         Self::Buffers,
         Self::Memory,
+        Self::Watches,
         Self::Thread,
         Self::Stack,
     ];
@@ -44,6 +47,7 @@ impl Refusal {
             Self::SystemDescriptors => "ENFILE",
             Self::Buffers => "ENOBUFS",
             Self::Memory => "ENOMEM",
+            Self::Watches => "ENOSPC",
             Self::Thread => "no_thread",
             Self::Stack => "no_stack",
         }
@@ -57,6 +61,7 @@ impl Refusal {
             Errno::NFILE => Some(Self::SystemDescriptors),
             Errno::NOBUFS => Some(Self::Buffers),
             Errno::NOMEM => Some(Self::Memory),
+            Errno::NOSPC => Some(Self::Watches),
             _ => None,
         }
     }
