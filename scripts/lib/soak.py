@@ -124,13 +124,29 @@ async def _soak(options: argparse.Namespace) -> int:
         spell = options.minutes * 60 / options.rests
         for number in range(1, options.rests + 1):
             until = asyncio.get_running_loop().time() + spell
-            await asyncio.gather(*(guest.company.visit(until) for guest in guests))
-            if dead := [guest for guest in guests if guest.server.has_ended()]:
-                print(f"{dead[0].name} died after {dead[0].company.visits} visits; {dead[0].server.said()}")
-                return 1
-            await asyncio.gather(*(_rest(guest) for guest in guests))
+            try:
+                await asyncio.gather(*(guest.company.visit(until) for guest in guests))
+                if dead := [guest for guest in guests if guest.server.has_ended()]:
+                    print(f"{dead[0].name} died after {dead[0].company.visits} visits; {dead[0].server.said()}")
+                    return 1
+                await asyncio.gather(*(_rest(guest) for guest in guests))
+            except asyncio.CancelledError:
+                return _interrupted(guests, options, number - 1)
             _tell(f"{number}/{options.rests}", guests)
     return _verdict(guests, options.minutes)
+
+
+def _interrupted(guests: list[Guest], options: argparse.Namespace, rests: int) -> int:
+    """Ctrl-C: a verdict on what was seen until then."""
+    if rests < 4:
+        print("interrupted before there was anything to see")
+        return 130
+    for guest in guests:
+        # Some may have had one rest more.
+        del guest.rests[rests:]
+    minutes = options.minutes * rests // options.rests
+    print(f"interrupted after {minutes} of {options.minutes} minutes")
+    return _verdict(guests, minutes)
 
 
 def _start(command: list[str], options: list[str], cores: str) -> Server:

@@ -101,10 +101,7 @@ impl<'a> Connection<'a> {
                 Step::Burn(time) => process::burn(time),
                 Step::HalfClose => self.stream.shutdown(Shutdown::Write)?,
                 Step::Close => return Ok(()),
-                Step::Abort => {
-                    process::listener::abort(self.stream)?;
-                    return Ok(());
-                }
+                Step::Abort => return process::listener::abort(self.stream),
                 Step::Connect { reuse } => self.connect(reuse, now)?,
                 Step::Relay(wants) => self.relay(wants, now)?,
                 Step::Release(release) => self.release(release, now),

@@ -81,10 +81,7 @@ impl Connection {
                 Step::Burn(time) => process::burn(time),
                 Step::HalfClose => self.stream.shutdown().await?,
                 Step::Close => return Ok(()),
-                Step::Abort => {
-                    process::listener::abort(&self.stream)?;
-                    return Ok(());
-                }
+                Step::Abort => return process::listener::abort(&self.stream),
                 Step::Connect { reuse } => self.connect(reuse).await?,
                 Step::Relay(wants) => self.relay(wants, now).await?,
                 Step::Release(release) => self.release(release),
