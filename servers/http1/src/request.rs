@@ -76,10 +76,10 @@ fn split_request_line(line: &[u8]) -> Result<[&[u8]; 3], Error> {
 fn read_target(head: &Bytes, target: &[u8]) -> Result<Uri, Error> {
     /// What a [`Uri`] can hold, in bytes.
     const AT_MOST: usize = u16::MAX as usize - 1;
+    const PLAIN: [bool; 256] = field::table(b"-._~!$&'()*+,;=:@/?[]");
     if target.len() > AT_MOST {
         return Err(Error::TargetTooLong);
     }
-    const PLAIN: [bool; 256] = field::table(b"-._~!$&'()*+,;=:@/?[]");
     let mut rest = target;
     while let [byte, after @ ..] = rest {
         rest = match after {

@@ -183,10 +183,10 @@ impl Session {
         let answered = forwarding.answered();
         buffers.clear_upstream();
         self.release = Some(Release::Drop);
-        if !answered {
-            self.respond(answer, buffers, now);
-        } else {
+        if answered {
             self.break_off(buffers);
+        } else {
+            self.respond(answer, buffers, now);
         }
     }
 }

@@ -319,10 +319,10 @@ impl Session {
     /// Nothing more can be said: what was not sent is lost, and no client must take that for the end of
     /// its answer.
     pub(crate) fn close(&mut self, buffers: &mut Buffers) {
-        let is_out = matches!(self.state, State::Lingering { .. }) && buffers.output.is_empty();
-        let is_cut = self.current.ends_with_connection && !is_out;
+        let is_whole = matches!(self.state, State::Lingering { .. }) && buffers.output.is_empty();
+        let could_look_whole = self.current.ends_with_connection && !is_whole;
         buffers.output.clear();
-        self.state = if is_cut { State::Broken } else { State::Closed };
+        self.state = if could_look_whole { State::Broken } else { State::Closed };
     }
 
     /// More must arrive, unless nothing will.
