@@ -1,5 +1,6 @@
 //! Looks at the server at the moments that matter.
 
+use std::mem::take;
 use std::thread::{self, JoinHandle};
 
 use serde::{Deserialize, Serialize};
@@ -28,10 +29,10 @@ pub(crate) struct Cost {
     pub(crate) held_kernel_kib: Option<KernelMemory>,
     /// The part of this machine's memory that could still be had at the second.
     pub(crate) memory_left: Option<f64>,
-    /// At the end of the window.
+    /// At the end of the drain.
     pub(crate) threads: Option<u64>,
     pub(crate) open_files: Option<u64>,
-    /// Context switches from the start to the end of the window.
+    /// Context switches from the start to the end of the drain.
     pub(crate) voluntary_switches: Option<u64>,
     pub(crate) forced_switches: Option<u64>,
 }
@@ -51,6 +52,7 @@ pub(crate) struct Watch {
     cost: Cost,
     at_start: Option<Tasks>,
     at_opening: Glance,
+    at_closing: Glance,
     /// Elsewhere: the answers to the two questions that the window begins and ends with. Nobody
     /// waits for them while there is load.
     asked: Vec<JoinHandle<anyhow::Result<Scrape>>>,
@@ -86,6 +88,7 @@ impl Watch {
             cost,
             at_start: None,
             at_opening: Glance::default(),
+            at_closing: Glance::default(),
             asked: Vec::new(),
             failure: None,
         })
@@ -145,9 +148,7 @@ impl Watch {
     }
 
     fn look_at_end(&mut self) -> anyhow::Result<()> {
-        // The clocks first: the rest takes time that the server may use.
-        let closed = self.glance_at_clocks();
-        let opened = std::mem::take(&mut self.at_opening);
+        let (opened, closed) = (take(&mut self.at_opening), take(&mut self.at_closing));
         let passed = closed.at.zip(opened.at).map(|(to, from)| (to - from).as_secs_f64());
         let passed = passed.filter(|passed| *passed > 0.0);
         let part = |now: &CpuTimes, then| Some(now.since(then).as_secs_f64() / passed?);
@@ -187,6 +188,12 @@ impl Observer for Watch {
 
     fn window_closed(&mut self) {
         self.ask();
+        // No more than the clocks: a file for each of ten thousand threads would take half a second,
+        // and whoever has an answer due meanwhile would be kept waiting by us.
+        self.at_closing = self.glance_at_clocks();
+    }
+
+    fn drained(&mut self) {
         let seen = self.look_at_end();
         self.keep(seen);
     }

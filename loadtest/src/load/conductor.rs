@@ -30,8 +30,12 @@ pub(super) trait Lead {
     fn starts_at(&mut self) -> Option<Instant>;
     /// The window opens.
     fn window_opens(&mut self);
-    /// The window has closed: no answer is counted any more, but those still due in an open loop.
+    /// The window has closed. Answers are still under way, so this must cost next to nothing.
     fn window_closed(&mut self);
+    /// The drain is over: nobody waits for an answer any more, and the connections are still held.
+    fn drained(&mut self);
+    /// Whether they may be let go.
+    fn may_leave(&mut self) -> bool;
 }
 
 /// Runs beside the users; returns when the test is over and all have been told to leave.
@@ -40,6 +44,11 @@ pub(super) async fn conduct(shared: &Shared, lead: &mut dyn Lead) -> Harvest {
     let window = window(shared, lead).await;
     drain(shared).await;
     let interrupted = shared.is_interrupted();
+    let harvest = harvest(shared);
+    lead.drained();
+    while !lead.may_leave() && !shared.is_interrupted() {
+        tokio::time::sleep(LOOK).await;
+    }
     debug!("it is over");
     shared.over.raise();
     if shared.led_by_goose() {
@@ -47,17 +56,8 @@ pub(super) async fn conduct(shared: &Shared, lead: &mut dyn Lead) -> Harvest {
         trigger_killswitch("the time is over");
     }
 
-    let recorder = &shared.recorder;
-    let mut harvest = recorder.harvest();
-    if let Some(pacer) = &shared.pacer {
-        harvest.queued = pacer.count_queued();
-        let unanswered = pacer.give_up();
-        if unanswered > 0 {
-            harvest.errors.insert(UNANSWERED.to_owned(), unanswered);
-        }
-    }
     let connected =
-        if shared.led_by_goose() { recorder.count_connected() } else { window.connected };
+        if shared.led_by_goose() { shared.recorder.count_connected() } else { window.connected };
     Harvest {
         connected,
         ramp,
@@ -158,6 +158,19 @@ async fn drain(shared: &Shared) {
     };
     let done = tokio::time::timeout(shared.load.time_out, done);
     until(shared, done, GLANCE, || {}).await;
+}
+
+/// What was found, with what is still not answered.
+fn harvest(shared: &Shared) -> Harvest {
+    let mut harvest = shared.recorder.harvest();
+    if let Some(pacer) = &shared.pacer {
+        harvest.queued = pacer.count_queued();
+        let unanswered = pacer.give_up();
+        if unanswered > 0 {
+            harvest.errors.insert(UNANSWERED.to_owned(), unanswered);
+        }
+    }
+    harvest
 }
 
 /// Waits for `event`, or for an interrupt, or for goose to be at its end, and calls `glance`

@@ -10,6 +10,8 @@
 //!                                ◄──    held
 //!   start, at one moment for all ──►    warm-up, window
 //!                                ◄──    progress, now and then
+//!                                ◄──    drained
+//!   leave                        ──►    its users go
 //!                                ◄──    done: its harvest
 //! ```
 //!
@@ -51,6 +53,8 @@ pub(super) enum Order {
     Ready(Box<Share>),
     /// All start at this moment of the clock that never jumps, which is one for all processes.
     Start(Duration),
+    /// Nobody looks at the connections any more.
+    Leave,
     /// Enough: end with what there is.
     Stop,
 }
@@ -62,6 +66,8 @@ pub(super) enum Message {
     Held(usize),
     /// How far it is.
     Progress(Progress),
+    /// Nobody waits for an answer any more.
+    Drained,
     /// What it found.
     Done(Box<Harvest>),
 }
@@ -94,7 +100,10 @@ pub(super) fn run(
     let closes = opens + if connected > 0 { load.window } else { Duration::ZERO };
     crew.attend(closes, never, |all| observer.glance(Part::Window, all))?;
     observer.window_closed();
-    crew.attend(Instant::now() + load.time_out + GRACE, Crew::is_done, |_| {})?;
+    crew.attend(Instant::now() + load.time_out + GRACE, Crew::is_drained, |_| {})?;
+    observer.drained();
+    crew.tell(&Order::Leave);
+    crew.attend(Instant::now() + GRACE, Crew::is_done, |_| {})?;
     Ok((crew.harvest()?, established))
 }
 
@@ -120,6 +129,7 @@ struct Member {
     complaints: Option<JoinHandle<String>>,
     held: Option<usize>,
     progress: Progress,
+    drained: bool,
     harvest: Option<Harvest>,
 }
 
@@ -182,6 +192,10 @@ impl Crew {
         self.members.iter().all(|member| member.held.is_some())
     }
 
+    fn is_drained(&self) -> bool {
+        self.members.iter().all(|member| member.drained)
+    }
+
     fn is_done(&self) -> bool {
         self.members.iter().all(|member| member.harvest.is_some())
     }
@@ -240,8 +254,9 @@ impl Member {
             let _ = stderr.read_to_string(&mut text);
             text
         });
-        let (complaints, held, harvest) = (Some(complaints), None, None);
-        Ok(Self { child, orders, complaints, held, progress: Progress::default(), harvest })
+        let (complaints, progress) = (Some(complaints), Progress::default());
+        let (held, drained, harvest) = (None, false, None);
+        Ok(Self { child, orders, complaints, held, progress, drained, harvest })
     }
 
     fn tell(&mut self, order: &Order) -> io::Result<()> {
@@ -254,6 +269,7 @@ impl Member {
         match message {
             Message::Held(connected) => self.held = Some(connected),
             Message::Progress(progress) => self.progress = progress,
+            Message::Drained => self.drained = true,
             Message::Done(harvest) => self.harvest = Some(*harvest),
         }
     }

@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -27,8 +28,8 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     else {
         bail!("the first order has to be a share of a test");
     };
-    let starts_at = Arc::new(OnceLock::new());
-    let told = Arc::clone(&starts_at);
+    let (starts_at, may_leave) = (Arc::new(OnceLock::new()), Arc::new(AtomicBool::new(false)));
+    let (told, allowed) = (Arc::clone(&starts_at), Arc::clone(&may_leave));
     thread::spawn(move || {
         for order in
             io::stdin().lines().map_while(Result::ok).map(|line| serde_json::from_str(&line))
@@ -36,12 +37,13 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
             match order {
                 // Another start would be none.
                 Ok(Order::Start(at)) => drop(told.set(at)),
+                Ok(Order::Leave) => allowed.store(true, Ordering::Relaxed),
                 _ => break,
             }
         }
         trigger_killswitch("enough");
     });
-    let mut lead = Led { starts_at, said: Instant::now() };
+    let mut lead = Led { starts_at, may_leave, said: Instant::now() };
     let harvest = generator::run(*share, &mut lead)?;
     say(&Message::Done(Box::new(harvest)))?;
     Ok(ExitCode::SUCCESS)
@@ -56,6 +58,7 @@ fn say(message: &Message) -> anyhow::Result<()> {
 /// Obeys the other process.
 struct Led {
     starts_at: Arc<OnceLock<Duration>>,
+    may_leave: Arc<AtomicBool>,
     /// When it last said how far it is.
     said: Instant,
 }
@@ -81,4 +84,12 @@ impl Lead for Led {
     fn window_opens(&mut self) {}
 
     fn window_closed(&mut self) {}
+
+    fn drained(&mut self) {
+        let _ = say(&Message::Drained);
+    }
+
+    fn may_leave(&mut self) -> bool {
+        self.may_leave.load(Ordering::Relaxed)
+    }
 }

@@ -106,7 +106,8 @@ pub(crate) enum Part {
 }
 
 /// Somebody who looks on: now and then, and at the moments that matter. No request is under way
-/// when the connections are held, and none is counted any more when the window has closed.
+/// when the connections are held, nor when the load is drained. At all other moments it shares the
+/// core with users who wait for answers, and what it takes is in their times.
 pub(crate) trait Observer {
     /// Called all the time, several times a second; it must cost next to nothing.
     fn glance(&mut self, _part: Part, _progress: &Progress) {}
@@ -116,6 +117,8 @@ pub(crate) trait Observer {
     fn window_opens(&mut self) {}
     /// The window has closed.
     fn window_closed(&mut self) {}
+    /// What was under way then is answered or given up, and the connections are still held.
+    fn drained(&mut self) {}
 }
 
 /// A test that nobody looks on at.
@@ -187,11 +190,23 @@ impl Lead for Alone<'_> {
     fn window_closed(&mut self) {
         self.observer.window_closed();
     }
+
+    fn drained(&mut self) {
+        self.observer.drained();
+    }
+
+    fn may_leave(&mut self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
 
     use super::*;
 
@@ -209,6 +224,58 @@ mod tests {
             generators: 1,
             goose: GooseOptions::default(),
         }
+    }
+
+    /// A server with more to do than it can; how many requests it has not answered yet.
+    fn overloaded() -> (SocketAddr, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let under_way = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&under_way);
+        let serve = move |mut stream: TcpStream, under_way: Arc<AtomicUsize>| {
+            while stream.read(&mut [0; 1024]).is_ok_and(|count| count > 0) {
+                under_way.fetch_add(1, Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(100));
+                under_way.fetch_sub(1, Ordering::SeqCst);
+                let sent = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+                sent.expect("they wait for it");
+            }
+        };
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let under_way = Arc::clone(&counter);
+                thread::spawn(move || serve(stream, under_way));
+            }
+        });
+        (address, under_way)
+    }
+
+    /// Sees how many requests are under way when there is time for a long look.
+    struct LongLook {
+        under_way: Arc<AtomicUsize>,
+        seen: Vec<usize>,
+    }
+
+    impl Observer for LongLook {
+        fn held(&mut self) {
+            self.seen.push(self.under_way.load(Ordering::SeqCst));
+        }
+
+        fn drained(&mut self) {
+            self.seen.push(self.under_way.load(Ordering::SeqCst));
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_an_answer_when_there_is_time_for_a_long_look() {
+        let (address, under_way) = overloaded();
+        let mut look = LongLook { under_way, seen: Vec::new() };
+        let shape = Shape::Open { rate: 100, arrivals: Arrivals::Even };
+        let time_out = Duration::from_mins(1);
+        let script = Scenario::Echo.script(address);
+        drive(Load { script, time_out, ..load(4, shape, [127, 0, 0, 1]) }, &mut look)
+            .expect("it runs");
+        assert_eq!(look.seen, [0, 0]);
     }
 
     #[test]
