@@ -23,9 +23,11 @@ pub(crate) struct Harvest {
     /// Right answers in the window, and since the start.
     pub(super) answered: u64,
     pub(super) answered_since_start: u64,
-    /// Bytes of the former.
+    /// Right answers after the window.
+    pub(super) answered_after: u64,
+    /// Bytes of those in the window.
     pub(super) bytes_read: u64,
-    /// How long the former took, but for bystanders'.
+    /// How long the window's requests took, but for bystanders'.
     pub(super) times: Latency,
     pub(super) bystanders: Option<Latency>,
     /// How late requests were sent.
@@ -51,7 +53,8 @@ pub(crate) struct Harvest {
 pub(super) struct Step {
     pub(super) answers: u64,
     pub(super) errors: u64,
-    /// How long the answers took, but for bystanders'.
+    /// How long the window's requests took, each where it was due or, if none was due, where it was
+    /// answered; but for bystanders'.
     pub(super) times: Option<Latency>,
 }
 
@@ -71,6 +74,7 @@ impl Harvest {
         self.window = self.window.max(other.window);
         self.answered += other.answered;
         self.answered_since_start += other.answered_since_start;
+        self.answered_after += other.answered_after;
         self.bytes_read += other.bytes_read;
         self.times.add(&other.times);
         add(&mut self.bystanders, other.bystanders);
@@ -104,6 +108,8 @@ impl Harvest {
             window_seconds: self.window.as_secs_f64(),
             requests: self.answered,
             requests_since_start: self.answered_since_start,
+            requests_after_window: self.answered_after,
+            requests_timed: self.times.len() + self.bystanders.as_ref().map_or(0, Latency::len),
             bytes_read: self.bytes_read,
             service_time_us: times.filter(|_| !open),
             response_time_us: times.filter(|_| open),
@@ -173,7 +179,8 @@ mod tests {
             let at = opens + WINDOW.mul_f64(random.f64());
             let exponent = random.u32(10..34);
             let answer = Answer {
-                at,
+                ended: at,
+                due: random.bool().then_some(at),
                 time: Duration::from_nanos(2_u64.pow(exponent) + random.u64(..1000)),
                 bytes: random.u64(..100),
                 lateness: Some(Duration::from_nanos(random.u64(..1_000_000))),

@@ -13,7 +13,7 @@
 //! | ramp | every user connects, is answered once and then holds its connection | errors |
 //! | warm-up | all users start together and ask, each as the [`Shape`] says | errors |
 //! | window | the same | errors, answers, times |
-//! | drain | only in an open loop: what was due in the window is still asked and answered | errors, answers, times |
+//! | drain | only in an open loop: what was due in the window is still asked and answered | errors, times |
 //! | end | every wait is cut short, every user leaves | – |
 //!
 //! Before all that one request of each kind is made alone ([`probe()`]): a load of wrong answers

@@ -27,9 +27,10 @@ pub(super) struct Recorder(Mutex<Figures>);
 /// A right answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answer {
-    /// The moment by which it belongs to the window or not: when its request was due, in an open
-    /// loop; when it was complete, in any other.
-    pub(super) at: Instant,
+    /// When it was complete: it is counted if that was in the window.
+    pub(super) ended: Instant,
+    /// When its request was due; open loop only. It is timed if that was in the window.
+    pub(super) due: Option<Instant>,
     /// How long it took.
     pub(super) time: Duration,
     /// How long it is.
@@ -77,6 +78,8 @@ struct Figures {
     answered_since_start: u64,
     /// Right answers in the window.
     answered: u64,
+    /// Right answers after it.
+    answered_after: u64,
     bytes_read: u64,
     times: Latency,
     bystanders: Option<Latency>,
@@ -99,6 +102,7 @@ impl Recorder {
             closes: None,
             answered_since_start: 0,
             answered: 0,
+            answered_after: 0,
             bytes_read: 0,
             times: Latency::new(),
             bystanders: bystanders.then(Latency::new),
@@ -122,11 +126,15 @@ impl Recorder {
         let mut figures = self.figures();
         let figures = &mut *figures;
         figures.answered_since_start += 1;
-        if let Some(since) = figures.since_opening(answer.at) {
+        if let Some(since) = figures.since_opening(answer.ended) {
             figures.answered += 1;
             figures.bytes_read += answer.bytes;
+            step_at(&mut figures.steps, figures.step_seconds, since).answers += 1;
+        } else if figures.has_closed(answer.ended) {
+            figures.answered_after += 1;
+        }
+        if let Some(since) = figures.since_opening(answer.due.unwrap_or(answer.ended)) {
             let step = step_at(&mut figures.steps, figures.step_seconds, since);
-            step.answers += 1;
             match &mut figures.bystanders {
                 Some(times) if answer.bystander => times.record(answer.time),
                 _ => {
@@ -201,6 +209,7 @@ impl Recorder {
                 .map(|(opens, closes)| closes.saturating_duration_since(opens))
                 .unwrap_or_default(),
             answered: figures.answered,
+            answered_after: figures.answered_after,
             answered_since_start: figures.answered_since_start,
             bytes_read: figures.bytes_read,
             times: figures.times.clone(),
@@ -230,6 +239,10 @@ impl Figures {
         self.closes.is_none_or(|closes| at < closes).then_some(since)
     }
 
+    fn has_closed(&self, at: Instant) -> bool {
+        self.closes.is_some_and(|closes| closes <= at)
+    }
+
     fn errors(&self) -> Errors {
         Fault::ALL
             .into_iter()
@@ -256,9 +269,9 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn answer(at: Instant, milliseconds: u64) -> Answer {
+    fn answer(ended: Instant, milliseconds: u64) -> Answer {
         let time = Duration::from_millis(milliseconds);
-        Answer { at, time, bytes: 10, lateness: None, bystander: false }
+        Answer { ended, due: None, time, bytes: 10, lateness: None, bystander: false }
     }
 
     #[test]
@@ -277,6 +290,24 @@ mod tests {
         assert!((1_999.0..2_010.0).contains(&most), "{most}");
         assert_eq!(harvest.answered_since_start, 4);
         assert_eq!(harvest.window, SECOND);
+    }
+
+    #[test]
+    fn what_was_due_in_the_window_is_timed_whenever_it_is_answered_and_counted_only_in_it() {
+        let recorder = Recorder::new(SECOND, false, true);
+        let before = Instant::now();
+        let opens = before + Duration::from_millis(5);
+        recorder.open_window(opens);
+        recorder.close_window(opens + SECOND);
+        let after = |milliseconds| opens + Duration::from_millis(milliseconds);
+        for (due, ended) in [(before, after(1)), (after(900), after(3000))] {
+            let time = ended - due;
+            recorder.answered(Answer { due: Some(due), time, ..answer(ended, 0) });
+        }
+        let harvest = recorder.harvest();
+        assert_eq!((harvest.answered, harvest.answered_after, harvest.bytes_read), (1, 1, 10));
+        let times = harvest.times.percentiles();
+        assert!(times.p50 > 2_000_000.0, "one time, that of the second: {times:?}");
     }
 
     #[test]

@@ -26,9 +26,15 @@ pub(crate) struct Summary {
     pub(crate) window_seconds: f64,
     /// Right answers in the window, whoever asked.
     pub(crate) requests: u64,
-    /// Right answers since the start, warm-up included.
+    /// Right answers since the start, warm-up and drain included.
     pub(crate) requests_since_start: u64,
-    /// Bytes of those answers, heads and bodies.
+    /// Right answers after the window had closed, to what was under way or due then.
+    #[serde(default)]
+    pub(crate) requests_after_window: u64,
+    /// Requests of the window that were answered rightly, in it or after it: the times are theirs.
+    #[serde(default)]
+    pub(crate) requests_timed: u64,
+    /// Bytes of the answers in the window, heads and bodies.
     pub(crate) bytes_read: u64,
     /// From a request's first byte out to its answer's last byte in. None in an open loop, and
     /// without an answer.
@@ -86,7 +92,8 @@ pub(crate) struct Second {
     pub(crate) answers: u64,
     /// Errors of all kinds.
     pub(crate) errors: u64,
-    /// The times of these answers, but for bystanders', to two digits.
+    /// Times, but for bystanders', to two digits: in an open loop of the requests that were due in
+    /// this second, in any other of those that were answered in it.
     pub(crate) p99_us: f64,
 }
 

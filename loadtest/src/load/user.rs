@@ -321,14 +321,16 @@ impl Timed {
         let Self { asked, began, answered, bytes } = self;
         match due {
             Some(due) => Answer {
-                at: due.at,
+                ended: answered,
+                due: Some(due.at),
                 time: answered.saturating_duration_since(due.at),
                 bytes,
                 lateness: Some(began.saturating_duration_since(due.possible)),
                 bystander,
             },
             None => Answer {
-                at: answered,
+                ended: answered,
+                due: None,
                 time: answered.saturating_duration_since(asked),
                 bytes,
                 lateness: None,

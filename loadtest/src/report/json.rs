@@ -79,7 +79,8 @@ pub(crate) struct Record {
 /// can't give.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Measured {
-    /// Right answers in the window, and how many a second.
+    /// Right answers in the window, and how many a second. Those that came after it are not among
+    /// them, though the times below may be theirs.
     pub(crate) requests: u64,
     pub(crate) requests_per_second: f64,
     /// The server's user and system time in the window by `requests`.
@@ -102,10 +103,10 @@ pub(crate) struct Measured {
     pub(crate) fresh_kernel_kib: Option<KernelMemory>,
     pub(crate) held_kernel_kib: Option<KernelMemory>,
     pub(crate) kernel_kib_per_connection: Option<f64>,
-    /// At the end of the window, of all processes of the server.
+    /// When the load had drained, of all processes of the server.
     pub(crate) threads: Option<u64>,
     pub(crate) open_files: Option<u64>,
-    /// Context switches of all threads, warm-up included.
+    /// Context switches of all threads, warm-up and drain included, by the answers of all that.
     pub(crate) voluntary_switches_per_request: Option<f64>,
     pub(crate) forced_switches_per_request: Option<f64>,
     /// Closed loop: from the moment a request is written. Null in an open loop.

@@ -52,6 +52,11 @@ impl Latency {
         Self { nanoseconds: nanoseconds.expect("few digits up to two minutes are in range") }
     }
 
+    /// How many are in it.
+    pub(crate) fn len(&self) -> u64 {
+        self.nanoseconds.len()
+    }
+
     /// Whether there is nothing in it.
     pub(crate) fn is_empty(&self) -> bool {
         self.nanoseconds.is_empty()
