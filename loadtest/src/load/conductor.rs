@@ -1,6 +1,7 @@
 //! Leads the users of one generator through the parts of a test.
 
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use goose::trigger_killswitch;
@@ -17,7 +18,7 @@ use super::{Part, Progress};
 const GLANCE: Duration = Duration::from_millis(50);
 /// How often it is looked whether the last answer has come, or the start may be.
 const LOOK: Duration = Duration::from_millis(5);
-/// What requests are counted as that were due and never answered.
+/// What requests are counted as that were under way or due and never answered.
 const UNANSWERED: &str = "unanswered";
 
 /// Whom a conductor obeys: it says when to start, and is told of the moments that matter.
@@ -44,7 +45,7 @@ pub(super) async fn conduct(shared: &Shared, lead: &mut dyn Lead) -> Harvest {
     let window = window(shared, lead).await;
     drain(shared).await;
     let interrupted = shared.is_interrupted();
-    let harvest = harvest(shared);
+    let harvest = harvest(shared, interrupted);
     lead.drained();
     while !lead.may_leave() && !shared.is_interrupted() {
         tokio::time::sleep(LOOK).await;
@@ -131,6 +132,7 @@ async fn window(shared: &Shared, lead: &mut dyn Lead) -> Window {
     } else {
         shared.recorder.close_window(now);
     }
+    shared.closed.store(true, Ordering::Relaxed);
     debug!("window has closed");
     lead.window_closed();
     window
@@ -147,12 +149,11 @@ async fn start(shared: &Shared, lead: &mut dyn Lead) -> Instant {
     }
 }
 
-/// Waits until what was due has been answered; not longer than a single request may take, and not
-/// when somebody wants the end.
+/// Waits until what was under way or due has been answered; not longer than a single request may
+/// take, and not when somebody wants the end.
 async fn drain(shared: &Shared) {
-    let Some(pacer) = &shared.pacer else { return };
     let done = async {
-        while !pacer.is_done() {
+        while !shared.is_drained() {
             tokio::time::sleep(LOOK).await;
         }
     };
@@ -160,15 +161,14 @@ async fn drain(shared: &Shared) {
     until(shared, done, GLANCE, || {}).await;
 }
 
-/// What was found, with what is still not answered.
-fn harvest(shared: &Shared) -> Harvest {
+/// What was found, with what is still not answered. To be cut short by an interrupt is no error.
+fn harvest(shared: &Shared, interrupted: bool) -> Harvest {
     let mut harvest = shared.recorder.harvest();
-    if let Some(pacer) = &shared.pacer {
-        harvest.queued = pacer.count_queued();
-        let unanswered = pacer.give_up();
-        if unanswered > 0 {
-            harvest.errors.insert(UNANSWERED.to_owned(), unanswered);
-        }
+    harvest.queued = shared.pacer.as_ref().map_or(0, |pacer| pacer.count_queued());
+    let unanswered = if interrupted { 0 } else { shared.give_up() };
+    if unanswered > 0 {
+        harvest.errors.insert(UNANSWERED.to_owned(), unanswered);
+        harvest.in_vain += unanswered;
     }
     harvest
 }

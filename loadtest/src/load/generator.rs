@@ -1,7 +1,7 @@
 //! One generator: the users of one process, run by `goose`, and who leads them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -52,6 +52,10 @@ pub(super) struct Shared {
     /// Told when the last user has connected.
     pub(super) all_connected: Notify,
     pub(super) start: Signal,
+    /// The window has closed: nobody asks of its own accord any more.
+    pub(super) closed: AtomicBool,
+    /// Requests under way that no pacer has given.
+    under_way: AtomicU64,
     pub(super) over: Arc<Signal>,
     /// `goose` has run the users to their end.
     pub(super) ended: Signal,
@@ -83,6 +87,8 @@ impl Shared {
             ramp: Semaphore::new(RAMP_WIDTH),
             all_connected: Notify::new(),
             start: Signal::default(),
+            closed: AtomicBool::new(false),
+            under_way: AtomicU64::new(0),
             over: Arc::default(),
             ended: Signal::default(),
             terminated: Arc::default(),
@@ -109,6 +115,28 @@ impl Shared {
     /// Whether goose says when users start, and they don't wait for one another.
     pub(super) fn led_by_goose(&self) -> bool {
         self.led_by_goose
+    }
+
+    /// A user sets about a request of its own accord.
+    pub(super) fn begun(&self) {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// That request is done, rightly or not.
+    pub(super) fn done(&self) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether nobody waits for an answer, and no request is due.
+    pub(super) fn is_drained(&self) -> bool {
+        let paced = self.pacer.as_ref().is_none_or(|pacer| pacer.is_done());
+        paced && self.under_way.load(Ordering::Relaxed) == 0
+    }
+
+    /// Gives up, and says how many requests are not answered.
+    pub(super) fn give_up(&self) -> u64 {
+        let paced = self.pacer.as_ref().map_or(0, |pacer| pacer.give_up());
+        paced + self.under_way.load(Ordering::Relaxed)
     }
 
     /// Whether somebody wants the test to end.

@@ -25,6 +25,8 @@ pub(crate) struct Harvest {
     pub(super) answered_since_start: u64,
     /// Right answers after the window.
     pub(super) answered_after: u64,
+    /// Requests that were under way or due at its end and got no answer for as long as one may take.
+    pub(super) in_vain: u64,
     /// Bytes of those in the window.
     pub(super) bytes_read: u64,
     /// How long the window's requests took, but for bystanders'.
@@ -75,6 +77,7 @@ impl Harvest {
         self.answered += other.answered;
         self.answered_since_start += other.answered_since_start;
         self.answered_after += other.answered_after;
+        self.in_vain += other.in_vain;
         self.bytes_read += other.bytes_read;
         self.times.add(&other.times);
         add(&mut self.bystanders, other.bystanders);
@@ -109,6 +112,7 @@ impl Harvest {
             requests: self.answered,
             requests_since_start: self.answered_since_start,
             requests_after_window: self.answered_after,
+            requests_in_vain: self.in_vain,
             requests_timed: self.times.len() + self.bystanders.as_ref().map_or(0, Latency::len),
             bytes_read: self.bytes_read,
             service_time_us: times.filter(|_| !open),

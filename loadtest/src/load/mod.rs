@@ -13,7 +13,7 @@
 //! | ramp | every user connects, is answered once and then holds its connection | errors |
 //! | warm-up | all users start together and ask, each as the [`Shape`] says | errors |
 //! | window | the same | errors, answers, times |
-//! | drain | only in an open loop: what was due in the window is still asked and answered | errors, times |
+//! | drain | what is under way is answered, and in an open loop what was due in the window still asked | errors, times |
 //! | end | every wait is cut short, every user leaves | – |
 //!
 //! Before all that one request of each kind is made alone ([`probe()`]): a load of wrong answers
@@ -52,7 +52,7 @@ use tokio::time::Instant;
 
 pub(crate) use goose_options::{GooseOptions, Refused};
 pub(crate) use member::run as run_generator;
-pub(crate) use probe::probe;
+pub(crate) use probe::{is_there, probe};
 pub(crate) use recorder::{Errors, Progress};
 pub(crate) use scenario::{Scenario, Upstream};
 pub(crate) use script::{Blocker, Script};

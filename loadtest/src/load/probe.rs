@@ -1,5 +1,5 @@
 //! One request of each kind before the load: is this the right server, and does it answer as it
-//! should?
+//! should? And one after it, where it is in doubt whether there still is a server.
 
 use std::sync::Arc;
 
@@ -30,6 +30,13 @@ pub(crate) fn probe(load: &Load) -> anyhow::Result<()> {
         return Err(Unexpected { expected: exchange.expected(), got }.into());
     }
     Ok(())
+}
+
+/// Whether the server says anything at all, right or wrong, in the time that a request may take.
+pub(crate) fn is_there(load: &Load) -> anyhow::Result<bool> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let said = runtime.block_on(ask(load, load.script.exchange(0, 0)));
+    Ok(!matches!(said, Err(Stop::Fault(fault)) if fault.is_absence()))
 }
 
 async fn ask(load: &Load, exchange: &Exchange) -> Result<Reply, Stop> {

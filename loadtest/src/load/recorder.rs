@@ -29,7 +29,8 @@ pub(super) struct Recorder(Mutex<Figures>);
 pub(super) struct Answer {
     /// When it was complete: it is counted if that was in the window.
     pub(super) ended: Instant,
-    /// When its request was due; open loop only. It is timed if that was in the window.
+    /// When its request was due; open loop only. It is timed if that was in the window. In any other
+    /// loop it is if its request was under way in the window, and none is begun after it.
     pub(super) due: Option<Instant>,
     /// How long it took.
     pub(super) time: Duration,
@@ -80,6 +81,8 @@ struct Figures {
     answered: u64,
     /// Right answers after it.
     answered_after: u64,
+    /// Requests whose time-out came after it.
+    in_vain: u64,
     bytes_read: u64,
     times: Latency,
     bystanders: Option<Latency>,
@@ -103,6 +106,7 @@ impl Recorder {
             answered_since_start: 0,
             answered: 0,
             answered_after: 0,
+            in_vain: 0,
             bytes_read: 0,
             times: Latency::new(),
             bystanders: bystanders.then(Latency::new),
@@ -133,7 +137,7 @@ impl Recorder {
         } else if figures.has_closed(answer.ended) {
             figures.answered_after += 1;
         }
-        if let Some(since) = figures.since_opening(answer.due.unwrap_or(answer.ended)) {
+        if let Some(since) = figures.timed_at(&answer) {
             let step = step_at(&mut figures.steps, figures.step_seconds, since);
             match &mut figures.bystanders {
                 Some(times) if answer.bystander => times.record(answer.time),
@@ -155,6 +159,8 @@ impl Recorder {
         figures.faults[fault as usize] += 1;
         if let Some(since) = figures.since_opening(at) {
             step_at(&mut figures.steps, figures.step_seconds, since).errors += 1;
+        } else if figures.has_closed(at) && fault == Fault::TimedOut {
+            figures.in_vain += 1;
         }
     }
 
@@ -210,6 +216,7 @@ impl Recorder {
                 .unwrap_or_default(),
             answered: figures.answered,
             answered_after: figures.answered_after,
+            in_vain: figures.in_vain,
             answered_since_start: figures.answered_since_start,
             bytes_read: figures.bytes_read,
             times: figures.times.clone(),
@@ -237,6 +244,19 @@ impl Figures {
     fn since_opening(&self, at: Instant) -> Option<Duration> {
         let since = at.checked_duration_since(self.opens?)?;
         self.closes.is_none_or(|closes| at < closes).then_some(since)
+    }
+
+    /// Where in the window the time of this answer belongs, if it does. One that came in the drain of
+    /// a closed loop was under way at the window's last moment: left out, it would be the slowest of
+    /// all that nobody hears of.
+    fn timed_at(&self, answer: &Answer) -> Option<Duration> {
+        let opens = self.opens?;
+        let last = self.closes.and_then(|closes| closes.checked_sub(Duration::from_nanos(1)));
+        match (answer.due, last) {
+            (Some(due), _) => self.since_opening(due),
+            (None, Some(last)) => answer.ended.min(last.max(opens)).checked_duration_since(opens),
+            (None, None) => answer.ended.checked_duration_since(opens),
+        }
     }
 
     fn has_closed(&self, at: Instant) -> bool {
@@ -275,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn only_answers_in_the_window_are_timed() {
+    fn answers_in_the_window_are_counted_and_those_under_way_at_its_end_are_timed_too() {
         let recorder = Recorder::new(SECOND, false, false);
         let opens = Instant::now();
         recorder.answered(answer(opens, 1));
@@ -285,9 +305,11 @@ mod tests {
             recorder.answered(answer(opens + Duration::from_millis(after), milliseconds));
         }
         let harvest = recorder.harvest();
-        assert_eq!((harvest.answered, harvest.bytes_read), (2, 20));
-        let most = harvest.times.percentiles().max;
-        assert!((1_999.0..2_010.0).contains(&most), "{most}");
+        assert_eq!((harvest.answered, harvest.answered_after, harvest.bytes_read), (2, 1, 20));
+        let times = harvest.times.percentiles();
+        assert_eq!(harvest.times.len(), 3, "the first came before the window");
+        assert!((499_000.0..505_000.0).contains(&times.max), "{times:?}");
+        assert_eq!(harvest.steps.len(), 1, "it belongs to the window's last second");
         assert_eq!(harvest.answered_since_start, 4);
         assert_eq!(harvest.window, SECOND);
     }

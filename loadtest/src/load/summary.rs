@@ -31,6 +31,10 @@ pub(crate) struct Summary {
     /// Right answers after the window had closed, to what was under way or due then.
     #[serde(default)]
     pub(crate) requests_after_window: u64,
+    /// Requests that were under way or due when the window had closed and got no answer for as long as
+    /// one may take. They are among the errors.
+    #[serde(default)]
+    pub(crate) requests_in_vain: u64,
     /// Requests of the window that were answered rightly, in it or after it: the times are theirs.
     #[serde(default)]
     pub(crate) requests_timed: u64,
@@ -93,7 +97,7 @@ pub(crate) struct Second {
     /// Errors of all kinds.
     pub(crate) errors: u64,
     /// Times, but for bystanders', to two digits: in an open loop of the requests that were due in
-    /// this second, in any other of those that were answered in it.
+    /// this second, in any other of those that were answered in it, and after the last one.
     pub(crate) p99_us: f64,
 }
 

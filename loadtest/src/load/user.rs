@@ -1,6 +1,9 @@
 //! A user: connect, be answered once, wait for the start, ask until it is over.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -153,9 +156,18 @@ impl User {
                 let turn = self.patience.wait_long(|context| pacer.poll_turn(place, context));
                 Some(turn.await?)
             }
-            Role::Eager | Role::Slow(_) | Role::Blocker(_) => None,
+            _ if self.shared.closed.load(Ordering::Relaxed) => return Err(self.rest().await),
+            Role::Eager | Role::Slow(_) | Role::Blocker(_) => {
+                self.shared.begun();
+                None
+            }
         };
-        let asked = match self.ask_once().await {
+        let outcome = self.ask_once().await;
+        match &self.role {
+            Role::Paced(pacer) => pacer.done(),
+            _ => self.shared.done(),
+        }
+        let asked = match outcome {
             Err(Stop::Over) => return Err(Stop::Over),
             Ok(timed) => {
                 let bystander = self.shared.load.script.is_bystander(self.number);
@@ -165,9 +177,6 @@ impl User {
             }
             Err(Stop::Fault(fault)) => Asked { ended: Instant::now(), outcome: Err(fault) },
         };
-        if let Role::Paced(pacer) = &self.role {
-            pacer.done();
-        }
         match (asked.outcome, &self.role) {
             (Err(_), _) => self.pause().await?,
             (Ok(_), Role::Blocker(rest)) => self.patience.pause(*rest).await?,
@@ -179,6 +188,12 @@ impl User {
     /// What it has asked last.
     pub(super) fn last_exchange(&self) -> &Exchange {
         self.shared.load.script.exchange(self.number, self.turn.wrapping_sub(1))
+    }
+
+    /// Asks nothing any more, and keeps the connection that it has: somebody may want to look at it.
+    async fn rest(&mut self) -> Stop {
+        let Err(stop) = self.patience.wait_long(|_| Poll::<Infallible>::Pending).await;
+        stop
     }
 
     /// Asks nothing any more, and sees to it that there is a connection to the end.

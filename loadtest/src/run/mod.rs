@@ -29,6 +29,13 @@ enum Failed {
          no answer"
     )]
     Gone(usize),
+    #[error(
+        "the server did not answer at the end: {0} request(s) were under way when the window closed, \
+         and none got an answer for as long as one may take"
+    )]
+    Silent(u64),
+    #[error("the server was gone at the end: asked once more, it did not answer")]
+    Deaf,
     #[error("a threshold was not kept: {0}")]
     Thresholds(String),
 }
@@ -49,6 +56,7 @@ pub(crate) fn run(options: &RunOptions, open_files: u64) -> anyhow::Result<ExitC
     load::probe(&load).with_context(|| options.expected())?;
     let figures = options.json.as_deref().map(writable).transpose()?;
 
+    let again = load.clone();
     let summary = load::drive(load, &mut Live::new(connections))?;
     print!("{}", text::summary(&options.asked(), connections, &summary));
     if let Some(mut file) = figures {
@@ -58,6 +66,9 @@ pub(crate) fn run(options: &RunOptions, open_files: u64) -> anyhow::Result<ExitC
             .context("can't write the figures")?;
     }
     verdict(connections, &summary)?;
+    if may_be_gone(&summary) && !load::is_there(&again)? {
+        return Err(Failed::Deaf.into());
+    }
     Ok(if summary.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
@@ -94,11 +105,19 @@ fn verdict(connections: usize, summary: &Summary) -> Result<(), Failed> {
         Err(Failed::Thresholds(summary.broken_thresholds.join("; ")))
     } else if summary.lost == connections {
         Err(Failed::Gone(connections))
+    } else if summary.requests_in_vain > 0 && summary.requests_after_window == 0 {
+        Err(Failed::Silent(summary.requests_in_vain))
     } else if summary.requests == 0 && !summary.interrupted {
         Err(Failed::Unanswered)
     } else {
         Ok(())
     }
+}
+
+/// In an open loop so few may have asked since the server was gone that no user has lost it.
+fn may_be_gone(summary: &Summary) -> bool {
+    let in_doubt = !summary.errors.is_empty() && summary.requests_after_window == 0;
+    summary.shape.is_open() && in_doubt && !summary.interrupted
 }
 
 fn exchange(options: &RunOptions) -> anyhow::Result<Exchange> {

@@ -40,12 +40,13 @@ Scenarios, instead of a path and a body of your own:
 One request of each kind is made before the load. If its answer is wrong the run ends there, saying
 what came in place of what was expected. Users whose requests fail later wait between 1 ms and 1 s
 before the next, the longer the more often in a row. A connection that the server closes while nothing
-is asked on it is replaced before the next request: that is a reconnect, and no error. Ctrl-C ends a
-run with what was measured.
+is asked on it is replaced before the next request: that is a reconnect, and no error. When the time
+is over nobody asks any more, and what is under way is waited for, no longer than --timeout. Ctrl-C
+ends a run with what was measured.
 
 Exit codes: 0 the server answered to the end, with or without errors in between: the table counts
-them; 1 the first answer was wrong, no right one came in the window, the server was gone at the end,
-or a threshold of goose's was not kept; 2 an option can't be used, and nothing was measured; 130 it
+them; 1 the first answer was wrong, no right one came in the window, the server was gone or silent at
+the end, or a threshold of goose's was not kept; 2 an option can't be used, and nothing was measured; 130 it
 was interrupted, and what was measured until then is shown.";
 
 /// `loadtest run`
