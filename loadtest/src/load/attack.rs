@@ -71,9 +71,10 @@ fn transactions(shared: &Arc<Shared>) -> [Transaction; 2] {
 
 async fn get_ready(goose_user: &mut GooseUser, shared: Arc<Shared>) -> TransactionResult {
     let mut user = User::new(Arc::clone(&shared), goose_user.weighted_users_index);
-    user.connect_and_hold().await;
-    shared.start.raised().await;
-    user.start();
+    if user.connect_and_hold().await {
+        shared.start.raised().await;
+        user.start();
+    }
     // What a user keeps must be `Clone`, which a connection is not.
     goose_user.set_session_data(Arc::new(Mutex::new(user)));
     Ok(())

@@ -86,6 +86,7 @@ struct Window {
 
 /// Lets all start, and returns when the window has closed.
 async fn window(shared: &Shared, lead: &mut dyn Lead) -> Window {
+    shared.gathered.store(!shared.led_by_goose(), Ordering::Relaxed);
     let connected = shared.recorder.count_connected();
     debug!(connected, "ramp is over");
     lead.held(connected);

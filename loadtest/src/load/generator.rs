@@ -51,6 +51,8 @@ pub(super) struct Shared {
     pub(super) ramp: Semaphore,
     /// Told when the last user has connected.
     pub(super) all_connected: Notify,
+    /// The ramp is over: who has no answer by now takes no part.
+    pub(super) gathered: AtomicBool,
     pub(super) start: Signal,
     /// The window has closed: nobody asks of its own accord any more.
     pub(super) closed: AtomicBool,
@@ -86,6 +88,7 @@ impl Shared {
             began: Instant::now(),
             ramp: Semaphore::new(RAMP_WIDTH),
             all_connected: Notify::new(),
+            gathered: AtomicBool::new(false),
             start: Signal::default(),
             closed: AtomicBool::new(false),
             under_way: AtomicU64::new(0),

@@ -41,7 +41,7 @@ pub(super) struct User {
     connection: Option<Connection>,
     /// When it had the last answer on that.
     answered: Instant,
-    /// What it does once the ramp is over.
+    /// What it does once the ramp is over: nothing, if it has no connection by then.
     role: Role,
     back_off: BackOff,
     /// Requests in a row that got no answer.
@@ -51,6 +51,8 @@ pub(super) struct User {
 /// What a user does once the ramp is over.
 #[derive(Debug)]
 enum Role {
+    /// Takes no part.
+    Absent,
     /// Asks as soon as it is answered.
     Eager,
     /// The same, at its own pace.
@@ -94,36 +96,47 @@ impl User {
             turn: 0,
             connection: None,
             answered: Instant::now(),
-            role: Role::Eager,
+            role: Role::Absent,
             back_off: BackOff::new(number),
             absences: 0,
         }
     }
 
-    /// The ramp: tries, when it is its turn, until it has been answered or the start comes without
-    /// it. It then holds its connection, if the server leaves it open.
-    pub(super) async fn connect_and_hold(&mut self) {
+    /// The ramp: tries, when it is its turn, until it has been answered or the ramp is over without
+    /// it. It then holds its connection, if the server leaves it open. Returns whether it is one of
+    /// those who start.
+    pub(super) async fn connect_and_hold(&mut self) -> bool {
         let shared = Arc::clone(&self.shared);
         let wait = shared.ramp_wait(self.number);
         if !wait.is_zero() && self.patience.pause(wait).await.is_err() {
-            return;
+            return false;
         }
-        let Ok(_permit) = shared.ramp.acquire().await else { return };
-        while shared.led_by_goose() || !shared.start.is_raised() {
+        let Ok(_permit) = shared.ramp.acquire().await else { return false };
+        while !shared.gathered.load(Ordering::Relaxed) {
             let outcome = self.ask_once().await;
             if outcome.is_ok() {
-                if shared.recorder.connected() == shared.users {
-                    shared.all_connected.notify_one();
-                }
-                break;
+                return self.has_connected();
             }
             if outcome.is_err_and(|stop| stop == Stop::Over) || self.pause().await.is_err() {
-                return;
+                return false;
             }
         }
+        false
     }
 
-    /// The ramp is over.
+    /// It has been answered; whether that was in time.
+    fn has_connected(&mut self) -> bool {
+        if self.shared.gathered.load(Ordering::Relaxed) {
+            self.connection = None;
+            return false;
+        }
+        if self.shared.recorder.connected() == self.shared.users {
+            self.shared.all_connected.notify_one();
+        }
+        true
+    }
+
+    /// All who have connected start.
     pub(super) fn start(&mut self) {
         let part = (self.number as f64 * GOLDEN).fract();
         let load = &self.shared.load;
@@ -150,6 +163,7 @@ impl User {
     /// The next request, when it is its turn. An error only if the test is over.
     pub(super) async fn ask(&mut self) -> Result<Asked, Stop> {
         let due = match self.role {
+            Role::Absent => return Err(self.rest().await),
             Role::Held => return Err(self.hold().await),
             Role::Paced(ref pacer) => {
                 let place = self.place;
