@@ -32,6 +32,7 @@ fn every_cell_of_every_round_is_recorded_with_the_documented_keys() {
             keys(cell),
             [
                 "backend",
+                "bystanders_are",
                 "bystanders_us",
                 "client_bound",
                 "connected",

@@ -61,6 +61,7 @@ fn right_answers_are_counted_and_nothing_else() {
         keys(&figures),
         [
             "broken_thresholds",
+            "bystanders_are",
             "bystanders_histogram",
             "bystanders_us",
             "bytes_read",
@@ -328,6 +329,7 @@ fn a_bad_option_is_one_line_and_exit_code_2() {
         (&["run", "--duration", "soon", "http://h/"][..], "--duration"),
         (&["run", "--connections", "0", "http://h/"], "--connections"),
         (&["run", "ftp://h/"], "http:"),
+        (&["run", "--scenario", "block", "--connections", "1", "http://h/"], "it takes two"),
         (&["run"], "<URL>"),
         (&["floor", "--listen", "here"], "--listen"),
         (&["compare", "--backends", "mio,nginx"], "\"nginx\""),

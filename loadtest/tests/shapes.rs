@@ -298,6 +298,11 @@ fn bystanders_of_a_block_are_timed_apart() {
     // The one who blocks rests between two requests, so it is one of many.
     assert!(count(&figures, "requests") > 10, "{figures}");
     assert_eq!(figures["scenario"], "block");
+    assert_eq!(figures["bystanders_are"], "service");
+    // In an open loop they wait for what is due, and their times run from then.
+    let due = run(address, &[&options[..], &["--rate", "100"]].concat());
+    assert_eq!(due["bystanders_are"], "response");
+    assert!(milliseconds(&due, "service_time_us", "p50") >= 20.0, "the one who blocks: {due}");
 }
 
 #[test]

@@ -312,6 +312,8 @@ mod tests {
         assert!(of_none.contains("burn is no scenario of this experiment"), "{of_none}");
         let of_what = refused("connections = [8]\n[connections_of]\necho = [64]\n");
         assert!(of_what.contains("echo = [64]") && of_what.contains("[8]"), "{of_what}");
+        let block = refused("scenarios = [\"block\"]\nconnections = [64, 1]\n");
+        assert!(block.contains("block beside 1 connection: it takes two"), "{block}");
         let shape = refused("shapes = [\"round\"]");
         assert!(shape.contains("\"round\"") && shape.contains("open 50%"), "{shape}");
         let alone = refused("shapes = [\"open 50%\"]");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Experiment;
 use super::contender::{Backend, Contender, Kind};
 use super::target::Target;
-use crate::load::{Scenario, Shape};
+use crate::load::{BESIDE_NOBODY, Scenario, Shape};
 use crate::report::json::Role;
 
 /// Whole percents.
@@ -74,7 +74,21 @@ impl Plan {
         once("connections", &experiment.connections)?;
         connections_of(&experiment)?;
         let contenders = contenders(&experiment)?;
-        Ok(Self { experiment, contenders, scenarios, manners })
+        let plan = Self { experiment, contenders, scenarios, manners };
+        plan.check_bystanders()?;
+        Ok(plan)
+    }
+
+    /// No scenario is asked by fewer than it takes.
+    fn check_bystanders(&self) -> Result<(), Meaningless> {
+        for scenario in &self.scenarios {
+            let least = scenario.least_connections();
+            if let Some(few) = self.connections(*scenario).iter().find(|number| **number < least) {
+                let reason = format!("{} beside {few} connection: {BESIDE_NOBODY}", scenario.name());
+                return Err(Meaningless { key: "scenarios", reason });
+            }
+        }
+        Ok(())
     }
 
     /// The cells of all rounds in the order in which they are measured.

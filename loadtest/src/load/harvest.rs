@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::recorder::add_errors;
-use super::{Errors, Second, Shape, Summary};
+use super::{Errors, Second, Shape, Summary, TimeKind};
 use crate::stats::Latency;
 
 /// What one generator found.
@@ -101,7 +101,8 @@ impl Harvest {
     pub(super) fn summary(self, shape: Shape, established: usize) -> Summary {
         let percentiles = |times: &Latency| (!times.is_empty()).then(|| times.percentiles());
         let times = percentiles(&self.times);
-        // A blocker asks in a closed loop whatever the others do.
+        // A blocker asks in a closed loop whatever the others do, who wait for what is due.
+        let others = if shape.is_open() { TimeKind::Response } else { TimeKind::Service };
         let open = shape.is_open() && self.bystanders.is_none();
         Summary {
             shape,
@@ -120,6 +121,7 @@ impl Harvest {
             lateness_us: self.lateness.as_ref().and_then(percentiles),
             queued: self.queued,
             histogram: self.times.encode(),
+            bystanders_are: self.bystanders.as_ref().map(|_| others),
             bystanders_us: self.bystanders.as_ref().and_then(percentiles),
             bystanders_histogram: self.bystanders.as_ref().map(Latency::encode),
             timeline: self.timeline(),

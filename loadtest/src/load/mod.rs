@@ -55,9 +55,9 @@ pub(crate) use member::run as run_generator;
 pub(crate) use probe::{is_there, probe};
 pub(crate) use recorder::{Errors, Progress};
 pub(crate) use scenario::{Scenario, Upstream};
-pub(crate) use script::{Blocker, Script};
+pub(crate) use script::{BESIDE_NOBODY, Blocker, Script};
 pub(crate) use shape::{Arrivals, Shape};
-pub(crate) use summary::{CLIENT_BOUND, Second, Summary};
+pub(crate) use summary::{CLIENT_BOUND, Second, Summary, TimeKind};
 
 use self::conductor::Lead;
 use self::generator::Share;

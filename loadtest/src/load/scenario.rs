@@ -71,6 +71,11 @@ impl Scenario {
         Self::Mixed,
     ];
 
+    /// How many connections it takes at least.
+    pub(crate) fn least_connections(self) -> usize {
+        if self == Self::Block { 2 } else { 1 }
+    }
+
     /// The name on the command line and in every report.
     pub(crate) fn name(self) -> &'static str {
         match self {

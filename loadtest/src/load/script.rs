@@ -17,6 +17,10 @@ pub(crate) struct Script {
     blocker: Option<Blocker>,
 }
 
+/// Why a scenario with a blocker is not asked by one connection.
+pub(crate) const BESIDE_NOBODY: &str =
+    "it takes two connections at least, one that blocks and one that stands by";
+
 /// One user, the first, who asks what may keep the server from answering the others: those are
 /// the bystanders.
 #[derive(Clone, Debug, Serialize, Deserialize)]

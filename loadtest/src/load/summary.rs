@@ -57,6 +57,9 @@ pub(crate) struct Summary {
     /// `HdrHistogram`, V2 and DEFLATE, base64.
     #[serde(default)]
     pub(crate) histogram: String,
+    /// What the next ones are.
+    #[serde(default)]
+    pub(crate) bystanders_are: Option<TimeKind>,
     /// The times of those who asked something else meanwhile, where a scenario has such. They are
     /// in no other time.
     #[serde(default)]
@@ -83,6 +86,26 @@ pub(crate) struct Summary {
     /// Those of goose's thresholds that were not kept, and what was seen.
     #[serde(default)]
     pub(crate) broken_thresholds: Vec<String>,
+}
+
+/// Which times some are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TimeKind {
+    /// From when a request is written.
+    Service,
+    /// From when it was due.
+    Response,
+}
+
+impl TimeKind {
+    /// In one word.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Response => "response",
+        }
+    }
 }
 
 /// About one second of a window.

@@ -15,7 +15,7 @@ const NAMES: [&str; 8] =
     ["backend", "role", "scenario", "connections", "shape", "round", "limit", "failure"];
 
 /// What was measured.
-const FIGURES: [Column; 36] = [
+const FIGURES: [Column; 37] = [
     ("requests", |_, measured| Some(measured.requests.to_string())),
     ("requests_per_second", |_, measured| number(Some(measured.requests_per_second))),
     ("client_bound", |_, measured| Some(measured.client_bound.to_string())),
@@ -40,6 +40,7 @@ const FIGURES: [Column; 36] = [
     ("p99_us", |_, measured| time(measured.times_us(), |times| times.p99)),
     ("p999_us", |_, measured| time(measured.times_us(), |times| times.p999)),
     ("max_us", |_, measured| time(measured.times_us(), |times| times.max)),
+    ("bystanders_are", |_, measured| measured.bystanders_are.map(|are| are.name().to_owned())),
     ("bystanders_p50_us", |_, measured| time(measured.bystanders_us, |times| times.p50)),
     ("bystanders_p99_us", |_, measured| time(measured.bystanders_us, |times| times.p99)),
     ("bystanders_max_us", |_, measured| time(measured.bystanders_us, |times| times.max)),

@@ -21,7 +21,7 @@ use url::Url;
 
 use super::verdict::Verdict;
 use crate::lab::{Cell, Environment, Experiment, KernelMemory, Outcome};
-use crate::load::{self, Errors, Scenario, Summary};
+use crate::load::{self, Errors, Scenario, Summary, TimeKind};
 use crate::report::terminal;
 use crate::stats::Percentiles;
 
@@ -113,7 +113,10 @@ pub(crate) struct Measured {
     pub(crate) service_time_us: Option<Percentiles>,
     /// Open loop: from the moment a request was due. Null in a closed loop.
     pub(crate) response_time_us: Option<Percentiles>,
-    /// Of the scenario's bystanders, who ask for something else beside the others.
+    /// Of the scenario's bystanders, who ask for something else beside the others: service times, or
+    /// in an open loop response times.
+    #[serde(default)]
+    pub(crate) bystanders_are: Option<TimeKind>,
     pub(crate) bystanders_us: Option<Percentiles>,
     /// How much later than due requests were written; open loop only.
     pub(crate) lateness_us: Option<Percentiles>,
@@ -266,6 +269,7 @@ impl Measured {
             forced_switches_per_request: since_start(cost.forced_switches),
             service_time_us: summary.service_time_us,
             response_time_us: summary.response_time_us,
+            bystanders_are: summary.bystanders_are,
             bystanders_us: summary.bystanders_us,
             lateness_us: summary.lateness_us,
             histogram: Some(summary.histogram.clone()),

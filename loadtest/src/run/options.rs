@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use url::Url;
 
-use crate::load::{Arrivals, GooseOptions, Scenario, Shape};
+use crate::load::{Arrivals, BESIDE_NOBODY, GooseOptions, Scenario, Shape};
 use crate::options::{at_least_one, duration, duration_or_none, http_url};
 
 const CONNECTIONS: usize = 64;
@@ -160,6 +160,12 @@ impl RunOptions {
         if self.scenario.is_some() && self.url.path() != "/" {
             let path = self.url.path().to_owned();
             return Some(("--scenario", path, "a scenario has paths of its own"));
+        }
+        if let Some(scenario) = self.scenario
+            && self.connections() < scenario.least_connections()
+        {
+            let other = format!("{} connection", self.connections());
+            return Some(("--scenario", other, BESIDE_NOBODY));
         }
         if let Shape::Held { active } = shape
             && active > self.connections()

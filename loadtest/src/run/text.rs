@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::load::Summary;
+use crate::load::{Summary, TimeKind};
 use crate::report::terminal::{errors, microseconds};
 use crate::stats::Percentiles;
 
@@ -29,13 +29,14 @@ fn lines(connections: usize, summary: &Summary) -> Vec<(&'static str, String)> {
     let rate = summary.requests_per_second();
     let whose = if summary.bystanders_us.is_some() { ", bystanders' and all" } else { "" };
     lines.push(("requests", format!("{} ({rate:.0}/s{whose})", summary.requests)));
-    let mut times = |name, times: Option<Percentiles>| {
-        lines.extend(times.map(|times| (name, percentiles(times))));
+    let mut times = |name, times: Option<Percentiles>, note| {
+        lines.extend(times.map(|times| (name, format!("{}{note}", percentiles(times)))));
     };
-    times("service time", summary.service_time_us);
-    times("response time", summary.response_time_us);
-    times("bystanders", summary.bystanders_us);
-    times("sent late by", summary.lateness_us);
+    times("service time", summary.service_time_us, "");
+    times("response time", summary.response_time_us, "");
+    let due = summary.bystanders_are == Some(TimeKind::Response);
+    times("bystanders", summary.bystanders_us, if due { "  from when due" } else { "" });
+    times("sent late by", summary.lateness_us, "");
     if summary.queued > 0 {
         let queued = format!("{} were due while every connection was busy", summary.queued);
         lines.push(("queued", queued));
