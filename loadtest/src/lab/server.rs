@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
 use tempfile::TempDir;
 
 use super::peer::{self, Prepared};
@@ -19,6 +21,8 @@ use super::startup::{Log, Startup};
 const START_TIME_OUT: Duration = Duration::from_secs(20);
 /// How long it may take to end once told.
 const STOP_TIME_OUT: Duration = Duration::from_secs(15);
+/// How long the log of one that did not come up may take to end.
+const LAST_WORDS_TIME_OUT: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(5);
 
 /// A server that did not come up, or did not stay up.
@@ -59,7 +63,7 @@ impl Server {
         command.args(["--listen", "127.0.0.1:0"]);
         // Whatever the caller's own taste in logs, the start-up line must be there.
         command.env("RUST_LOG", "info");
-        let mut beginning = Beginning::of(command, spawn)?;
+        let mut beginning = Beginning::of(command, false, spawn)?;
         match wait_for(&beginning.found) {
             Ok(startup) => Ok(beginning.server(startup, None)),
             Err(error) => Err(error(beginning.give_up())),
@@ -74,7 +78,7 @@ impl Server {
         let line = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
         // What it starts stays in its group, so that all of it can be told to end.
         command.process_group(0);
-        let mut beginning = Beginning::of(command, spawn)?;
+        let mut beginning = Beginning::of(command, true, spawn)?;
         let deadline = Instant::now() + START_TIME_OUT;
         while !peer::answers(address) {
             if beginning.has_ended() {
@@ -133,11 +137,7 @@ impl Server {
     }
 
     fn signal(&self, signal: Signal) {
-        let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) else { return };
-        let _ = match self.peer {
-            Some(_) => kill_process_group(pid, signal),
-            None => kill_process(pid, signal),
-        };
+        tell(&self.child, self.peer.is_some(), signal);
     }
 }
 
@@ -181,10 +181,11 @@ struct Beginning {
     log: Arc<Mutex<Log>>,
     reader: Option<JoinHandle<()>>,
     found: Receiver<Startup>,
+    leads_group: bool,
 }
 
 impl Beginning {
-    fn of(mut command: Command, spawn: impl Spawn) -> Result<Self, ServerError> {
+    fn of(mut command: Command, leads_group: bool, spawn: impl Spawn) -> Result<Self, ServerError> {
         let program = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let started = spawn(&mut command);
@@ -195,20 +196,29 @@ impl Beginning {
             let log = Arc::clone(&log);
             thread::spawn(move || read_log(stderr, &log, &finder))
         });
-        Ok(Self { child: Some(child), log, reader, found })
+        Ok(Self { child: Some(child), log, reader, found, leads_group })
     }
 
-    fn has_ended(&mut self) -> bool {
-        self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
+    /// Looks without taking note of it: its number must be nobody else's as long as its group may have
+    /// to be told something.
+    fn has_ended(&self) -> bool {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let Some(pid) = self.child.as_ref().and_then(number) else { return true };
+        !matches!(waitid(WaitId::Pid(pid), look), Ok(None))
     }
 
-    /// Ends it, unless it has ended, and returns its last words.
+    /// Ends it and what it has started, and returns its last words.
     fn give_up(&mut self) -> String {
         if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
+            tell(&child, self.leads_group, Signal::KILL);
             let _ = child.wait();
         }
-        let _ = self.reader.take().map(JoinHandle::join);
+        // Who has left the group may hold the log open for as long as it likes.
+        let deadline = Instant::now() + LAST_WORDS_TIME_OUT;
+        let is_open = |reader: &JoinHandle<()>| !reader.is_finished();
+        while self.reader.as_ref().is_some_and(is_open) && Instant::now() < deadline {
+            thread::sleep(POLL);
+        }
         lock(&self.log).last_words()
     }
 
@@ -217,6 +227,16 @@ impl Beginning {
         let child = child.expect("it is taken only when it is given up");
         Server { child, startup, log, reader, peer }
     }
+}
+
+fn number(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
+/// Sends a signal to a process, or to the whole group that it leads.
+fn tell(child: &Child, leads_group: bool, signal: Signal) {
+    let Some(pid) = number(child) else { return };
+    let _ = if leads_group { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
 }
 
 fn wait_for(startup: &Receiver<Startup>) -> Result<Startup, fn(String) -> ServerError> {
@@ -252,5 +272,31 @@ mod tests {
         let command = Command::new(folder.path().join("server-mio"));
         let error = Server::start(command, Command::spawn).expect_err("no program");
         assert!(error.to_string().contains("server-mio"), "{error}");
+    }
+
+    #[test]
+    fn a_peer_that_does_not_come_up_takes_along_what_it_has_started() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 60 & echo no luck, $! >&2; exit 1"]);
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let folder = tempfile::tempdir().expect("a folder");
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let prepared = Prepared { command, address, folder };
+            tell.send(Server::start_peer(prepared, Command::spawn).map(drop))
+        });
+        let failed =
+            told.recv_timeout(START_TIME_OUT).expect("it is given up").expect_err("failed");
+        let said = failed.to_string();
+        let started = said.rsplit(' ').next().and_then(|number| number.parse().ok());
+        let started = started.and_then(Pid::from_raw).unwrap_or_else(|| panic!("{said}"));
+        // Whoever adopts it takes note of its end, sooner or later.
+        let stat = format!("/proc/{}/stat", started.as_raw_nonzero());
+        let is_there = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
+        let deadline = Instant::now() + START_TIME_OUT;
+        while is_there() {
+            assert!(Instant::now() < deadline, "it lives on: {said}");
+            thread::sleep(POLL);
+        }
     }
 }
