@@ -329,6 +329,7 @@ fn a_bad_option_is_one_line_and_exit_code_2() {
         (&["run", "--duration", "soon", "http://h/"][..], "--duration"),
         (&["run", "--connections", "0", "http://h/"], "--connections"),
         (&["run", "ftp://h/"], "http:"),
+        (&["run", "--rate", "1000000000", "http://127.0.0.1:9/"], "--rate"),
         (&["run", "--scenario", "block", "--connections", "1", "http://h/"], "it takes two"),
         (&["run"], "<URL>"),
         (&["floor", "--listen", "here"], "--listen"),

@@ -56,7 +56,7 @@ pub(crate) use probe::{is_there, probe};
 pub(crate) use recorder::{Errors, Progress};
 pub(crate) use scenario::{Scenario, Upstream};
 pub(crate) use script::{BESIDE_NOBODY, Blocker, Script};
-pub(crate) use shape::{Arrivals, Shape};
+pub(crate) use shape::{Arrivals, MOST_A_SECOND, Shape};
 pub(crate) use summary::{CLIENT_BOUND, Second, Summary, TimeKind};
 
 use self::conductor::Lead;

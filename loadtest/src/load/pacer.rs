@@ -151,12 +151,10 @@ impl Pacer {
     /// Gives up, and says how many requests of the plan are not done: under way, or still waiting
     /// for a user.
     pub(super) fn give_up(&self) -> u64 {
-        let mut state = self.state();
-        while state.next().is_some() {
-            state.under_way += 1;
-            state.schedule.advance();
-        }
-        state.under_way
+        let state = self.state();
+        let end = |plan: Plan| plan.closes.saturating_duration_since(plan.begin);
+        let waiting = state.plan.map_or(0, |plan| state.schedule.count_before(end(plan)));
+        state.under_way + waiting
     }
 
     /// How many requests of the window were due while nobody was idle.

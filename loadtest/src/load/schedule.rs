@@ -11,6 +11,8 @@ use super::Arrivals;
 
 /// The seed of all bursts.
 const SEED: u64 = 1;
+/// In nanoseconds.
+const SECOND: u128 = 1_000_000_000;
 
 /// The requests of one generator, one after the other: how long after the start each is due.
 #[derive(Debug)]
@@ -60,12 +62,33 @@ impl Schedule {
         self.skip(self.generators);
     }
 
+    /// How many requests, from the next one on, are due before then. Of random ones it is what the
+    /// rate makes of that time: a million gaps need not be drawn to say how many there are.
+    pub(crate) fn count_before(&self, end: Duration) -> u64 {
+        if end <= self.next {
+            return 0;
+        }
+        let within = |time: Duration, rate: u64| time.as_nanos() * u128::from(rate);
+        let left = match self.gaps {
+            Gaps::Even { rate, number } => {
+                let all = within(end, rate).div_ceil(SECOND);
+                all.saturating_sub(u128::from(number)).div_ceil(u128::from(self.generators))
+            }
+            Gaps::Poisson { rate, .. } => {
+                1 + within(end.saturating_sub(self.next), rate)
+                    / SECOND
+                    / u128::from(self.generators)
+            }
+        };
+        u64::try_from(left).unwrap_or(u64::MAX)
+    }
+
     fn skip(&mut self, requests: u64) {
         match &mut self.gaps {
             // From the number, not from the one before: a million rounding errors would add up.
             Gaps::Even { rate, number } => {
                 *number += requests;
-                let nanoseconds = u128::from(*number) * 1_000_000_000 / u128::from(*rate);
+                let nanoseconds = u128::from(*number) * SECOND / u128::from(*rate);
                 self.next = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
             }
             Gaps::Poisson { rate, random } => {
@@ -113,6 +136,29 @@ mod tests {
         // Of exponential gaps, 1 - 1/e are shorter than the mean.
         let short = gaps.filter(|gap| *gap < 1.0).count();
         assert!((62_000..64_500).contains(&short), "{short}");
+    }
+
+    #[test]
+    fn what_is_left_is_reckoned_and_is_what_would_be_counted() {
+        for (rate, generators, end) in [(1000, 1, 20), (1000, 3, 20), (3, 1, 2_000), (7, 2, 1_001)]
+        {
+            let end = Duration::from_millis(end);
+            let mut schedule = Schedule::new(rate, Arrivals::Even, generators - 1, generators);
+            schedule.advance();
+            let reckoned = schedule.count_before(end);
+            let mut counted = 0;
+            while schedule.next() < end {
+                schedule.advance();
+                counted += 1;
+            }
+            assert_eq!(reckoned, counted, "{rate}/s, {generators} generators, {end:?}");
+            assert_eq!(schedule.count_before(end), 0);
+        }
+        let day = Duration::from_hours(24);
+        for arrivals in [Arrivals::Even, Arrivals::Poisson] {
+            let left = Schedule::new(1_000_000_000, arrivals, 0, 1).count_before(day);
+            assert!((86_399..=86_400).contains(&(left / 1_000_000_000)), "{left}");
+        }
     }
 
     #[test]

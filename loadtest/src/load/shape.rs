@@ -8,6 +8,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// The most requests that may be due in a second: many times what all the cores of a machine make.
+pub(crate) const MOST_A_SECOND: u64 = 10_000_000;
+
 /// When the users ask, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -107,14 +110,15 @@ impl FromStr for Shape {
             format!(
                 "there is no shape {text:?}; the shapes are: closed, open 5000/s, open 5000/s \
                  poisson, held 100 active, slow-send 100 B/s, slow-read 4096 B/s, churn, each with \
-                 a number of its own, 1 or more"
+                 a number of its own, 1 or more; a rate is {MOST_A_SECOND} at most"
             )
         })
     }
 }
 
 fn open(rate: &str, arrivals: Arrivals) -> Option<Shape> {
-    number(rate.strip_suffix("/s")?).map(|rate| Shape::Open { rate, arrivals })
+    let rate = number(rate.strip_suffix("/s")?).filter(|rate| *rate <= MOST_A_SECOND)?;
+    Some(Shape::Open { rate, arrivals })
 }
 
 /// A whole number from 1 on.
@@ -157,7 +161,16 @@ mod tests {
             assert_eq!(json, format!("{text:?}"));
             assert_eq!(serde_json::from_str::<Shape>(&json).expect("a shape"), shape);
         }
-        for text in ["", "open", "open 0/s", "open 5000", "held -1 active", "churn 5", "Closed"] {
+        for text in [
+            "",
+            "open",
+            "open 0/s",
+            "open 10000001/s",
+            "open 5000",
+            "held -1 active",
+            "churn 5",
+            "Closed",
+        ] {
             let refused = text.parse::<Shape>().expect_err("no shape");
             assert!(refused.contains("open 5000/s"), "{refused}");
         }

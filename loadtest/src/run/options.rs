@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use url::Url;
 
-use crate::load::{Arrivals, BESIDE_NOBODY, GooseOptions, Scenario, Shape};
+use crate::load::{Arrivals, BESIDE_NOBODY, GooseOptions, MOST_A_SECOND, Scenario, Shape};
 use crate::options::{at_least_one, duration, duration_or_none, http_url};
 
 const CONNECTIONS: usize = 64;
@@ -67,7 +67,7 @@ pub(crate) struct RunOptions {
     shape: Option<Shape>,
     /// Open loop: so many requests a second of all connections together, each timed from when it
     /// was due
-    #[arg(long, value_name = "PER SECOND", group = "load shape", value_parser = at_least_one)]
+    #[arg(long, value_name = "PER SECOND", group = "load shape", value_parser = rate)]
     rate: Option<usize>,
     /// Only so many connections ask; the others are answered once, and held
     #[arg(long, value_name = "CONNECTIONS", group = "load shape", value_parser = at_least_one)]
@@ -113,6 +113,15 @@ pub(crate) struct RunOptions {
     /// Leave the figures here as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+}
+
+/// A whole number from 1 on that somebody could keep.
+fn rate(text: &str) -> Result<usize, String> {
+    let rate = at_least_one(text)?;
+    if rate as u64 > MOST_A_SECOND {
+        return Err(format!("no more than {MOST_A_SECOND} requests may be due in a second"));
+    }
+    Ok(rate)
 }
 
 impl RunOptions {
