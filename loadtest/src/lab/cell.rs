@@ -5,10 +5,11 @@
 //! what it found as one JSON object. A fresh process has no heap, no sockets and no clock skew
 //! left over from the cell before.
 
+use std::io::{self, Read};
 use std::net::SocketAddr;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -144,15 +145,9 @@ pub(crate) fn measure(
         command.args([option, &humantime::format_duration(time).to_string()]);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut generator = command.spawn().context("can't start the generator")?;
+    let generator = command.spawn().context("can't start the generator")?;
     let grace = GRACE + GRACE_OF_A_CONNECTION.mul_f64(cell.connections as f64);
-    let ended = wait(&mut generator, connect + warm_up + window + grace, interrupted);
-    if let Err(error) = ended {
-        let _ = generator.kill();
-        let _ = generator.wait();
-        return Err(error);
-    }
-    let output = generator.wait_with_output()?;
+    let output = attend(generator, connect + warm_up + window + grace, interrupted)?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.trim().trim_start_matches("loadtest: ");
@@ -161,10 +156,49 @@ pub(crate) fn measure(
     serde_json::from_slice(&output.stdout).context("the generator printed no outcome")
 }
 
-/// What it prints fits into the pipe, so it can end before anybody reads.
-fn wait(generator: &mut Child, most: Duration, interrupted: &AtomicBool) -> anyhow::Result<()> {
+/// Waits for it to end, and reads what it prints meanwhile: a long window's figures are more than a
+/// pipe holds, and it could not end before somebody has read them.
+fn attend(
+    mut generator: Child,
+    most: Duration,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<Output> {
+    let (stdout, stderr) = (generator.stdout.take().map(read), generator.stderr.take().map(read));
+    match wait(&mut generator, most, interrupted) {
+        Ok(status) => Ok(Output { status, stdout: all(stdout)?, stderr: all(stderr)? }),
+        Err(error) => {
+            let _ = generator.kill();
+            let _ = generator.wait();
+            Err(error)
+        }
+    }
+}
+
+/// Reads all that comes.
+fn read(mut pipe: impl Read + Send + 'static) -> JoinHandle<io::Result<Vec<u8>>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    })
+}
+
+/// What was read of a pipe, if there is one.
+fn all(reader: Option<JoinHandle<io::Result<Vec<u8>>>>) -> io::Result<Vec<u8>> {
+    let joined = reader.and_then(|reader| reader.join().ok());
+    joined.unwrap_or_else(|| Ok(Vec::new()))
+}
+
+fn wait(
+    generator: &mut Child,
+    most: Duration,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<ExitStatus> {
     let deadline = Instant::now() + most;
-    while generator.try_wait()?.is_none() {
+    loop {
+        if let Some(status) = generator.try_wait()? {
+            return Ok(status);
+        }
         if interrupted.load(Ordering::Relaxed) {
             bail!("interrupted");
         }
@@ -173,5 +207,21 @@ fn wait(generator: &mut Child, most: Duration, interrupted: &AtomicBool) -> anyh
         }
         thread::sleep(POLL);
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generator_may_print_more_than_a_pipe_holds() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "head -c 300000 /dev/zero; head -c 200000 /dev/zero >&2; exit 3"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let generator = command.spawn().expect("a shell");
+        let most = Duration::from_secs(20);
+        let output = attend(generator, most, &AtomicBool::new(false)).expect("it ends");
+        assert_eq!(output.status.code(), Some(3));
+        assert_eq!((output.stdout.len(), output.stderr.len()), (300_000, 200_000));
+    }
 }
