@@ -161,6 +161,13 @@ impl Tree {
 pub(crate) struct CpuTimes(BTreeMap<i32, Duration>);
 
 impl CpuTimes {
+    /// Adds the processes that were found only `later`, with all that they used until then.
+    pub(crate) fn add_newcomers(&mut self, later: Self) {
+        for (pid, time) in later.0 {
+            self.0.entry(pid).or_insert(time);
+        }
+    }
+
     /// What was used since `earlier`; all of it by a process that was not there then.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
         let used = |(pid, now): (&i32, &Duration)| {
@@ -277,8 +284,11 @@ mod tests {
         let times = |of: &[(i32, u64)]| {
             CpuTimes(of.iter().map(|&(pid, ms)| (pid, Duration::from_millis(ms))).collect())
         };
-        let used = times(&[(1, 30), (3, 5)]).since(&times(&[(1, 10), (2, 7)]));
-        assert_eq!(used, Duration::from_millis(25));
+        let before = times(&[(1, 10), (2, 7)]);
+        let mut after = times(&[(1, 30), (3, 5)]);
+        assert_eq!(after.since(&before), Duration::from_millis(25));
+        after.add_newcomers(times(&[(1, 31), (3, 6), (4, 2)]));
+        assert_eq!(after.since(&before), Duration::from_millis(27));
     }
 
     #[test]

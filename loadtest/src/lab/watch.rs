@@ -148,7 +148,12 @@ impl Watch {
     }
 
     fn look_at_end(&mut self) -> anyhow::Result<()> {
-        let (opened, closed) = (take(&mut self.at_opening), take(&mut self.at_closing));
+        let (opened, mut closed) = (take(&mut self.at_opening), take(&mut self.at_closing));
+        if let Subject::Here(tree) = &mut self.subject {
+            // Who is new since all were held was not known at the window's ends.
+            tree.refresh();
+            closed.server.add_newcomers(tree.cpu_times()?);
+        }
         let passed = closed.at.zip(opened.at).map(|(to, from)| (to - from).as_secs_f64());
         let passed = passed.filter(|passed| *passed > 0.0);
         let part = |now: &CpuTimes, then| Some(now.since(then).as_secs_f64() / passed?);
@@ -196,5 +201,44 @@ impl Observer for Watch {
     fn drained(&mut self) {
         let seen = self.look_at_end();
         self.keep(seen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command, Stdio};
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_comes_in_the_window_is_sampled_with_the_others() {
+        // On a line of input it starts another, who works, says so and stays. An end of it ends both.
+        let work = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo done; read line";
+        let script = format!("read line; ({work}); true");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut shell = shell.spawn().expect("a shell");
+        let tree = || Tree::new(i32::try_from(shell.id()).expect("a number")).expect("the shell");
+        let mut watch = Watch::new(Subject::Here(tree()), None).expect("it is seen");
+        watch.held();
+        let (began, before) = (Instant::now(), tree().cpu_times().expect("clocks"));
+        watch.window_opens();
+        let (input, output) = (shell.stdin.as_mut(), shell.stdout.as_mut());
+        input.expect("a pipe").write_all(b"go\n").expect("it reads");
+        let mut said = String::new();
+        BufReader::new(output.expect("a pipe")).read_line(&mut said).expect("it has worked");
+        let tree = || Tree::new(i32::try_from(shell.id()).expect("a number")).expect("the shell");
+        let used = tree().cpu_times().expect("clocks").since(&before);
+        watch.window_closed();
+        let passed = began.elapsed().as_secs_f64();
+        watch.drained();
+        let cost = watch.cost().expect("it was seen");
+        assert_eq!(cost.threads, Some(2));
+        let seen = cost.utilisation.expect("it was seen") * passed;
+        assert!(seen >= 0.5 * used.as_secs_f64(), "{seen} s of {used:?}");
+        drop(shell.stdin.take());
+        shell.wait().expect("it ends");
     }
 }
