@@ -314,6 +314,8 @@ mod tests {
         assert!(of_what.contains("echo = [64]") && of_what.contains("[8]"), "{of_what}");
         let block = refused("scenarios = [\"block\"]\nconnections = [64, 1]\n");
         assert!(block.contains("block beside 1 connection: it takes two"), "{block}");
+        let active = refused("shapes = [\"held 100 active\"]\nconnections = [1000, 64]\n");
+        assert!(active.contains("\"held 100 active\" beside 64 connections"), "{active}");
         let shape = refused("shapes = [\"round\"]");
         assert!(shape.contains("\"round\"") && shape.contains("open 50%"), "{shape}");
         let alone = refused("shapes = [\"open 50%\"]");

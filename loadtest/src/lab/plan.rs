@@ -76,7 +76,24 @@ impl Plan {
         let contenders = contenders(&experiment)?;
         let plan = Self { experiment, contenders, scenarios, manners };
         plan.check_bystanders()?;
+        plan.check_active()?;
         Ok(plan)
+    }
+
+    /// No more connections are to be active than there are.
+    fn check_active(&self) -> Result<(), Meaningless> {
+        let numbers = || self.scenarios.iter().flat_map(|scenario| self.connections(*scenario));
+        for manner in &self.manners {
+            let Manner::Fixed(Shape::Held { active }) = *manner else { continue };
+            if let Some(few) = numbers().find(|number| **number < active) {
+                let reason = format!(
+                    "{:?} beside {few} connections: no more can be active than there are",
+                    manner.to_string()
+                );
+                return Err(Meaningless { key: "shapes", reason });
+            }
+        }
+        Ok(())
     }
 
     /// No scenario is asked by fewer than it takes.
@@ -84,7 +101,8 @@ impl Plan {
         for scenario in &self.scenarios {
             let least = scenario.least_connections();
             if let Some(few) = self.connections(*scenario).iter().find(|number| **number < least) {
-                let reason = format!("{} beside {few} connection: {BESIDE_NOBODY}", scenario.name());
+                let reason =
+                    format!("{} beside {few} connection: {BESIDE_NOBODY}", scenario.name());
                 return Err(Meaningless { key: "scenarios", reason });
             }
         }
