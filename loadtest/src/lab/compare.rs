@@ -178,7 +178,11 @@ impl Session {
         }
         Ok(match outcome {
             Err(error) => failed(&format!("{error:#}"), None),
-            Ok(outcome) => {
+            Ok(mut outcome) => {
+                if stage.server().is_none() {
+                    let fresh = outcome.cost.fresh_memory_kib;
+                    outcome.cost.fresh_memory_kib = least_fresh(&self.records, cell, fresh);
+                }
                 let evidence = Evidence {
                     cell,
                     startup: stage.server().map(super::Server::startup),
@@ -292,6 +296,14 @@ impl Session {
     }
 }
 
+/// A server that stays is fresh only once; later it holds on to what earlier cells have left in it. So
+/// that counts as its fresh memory which was the least before any of its cells until now.
+fn least_fresh(records: &[Record], cell: &Cell, now: Option<u64>) -> Option<u64> {
+    let of_same = records.iter().filter(|record| cell.contender.is_same(&record.backend));
+    let before = of_same.filter_map(|record| record.measured.as_ref()?.fresh_memory_kib);
+    before.chain(now).min()
+}
+
 /// The generator's and the servers'; of those that run elsewhere nothing is known.
 fn cores(plan: &Plan) -> anyhow::Result<Cores> {
     let mut cores = Cores::share_out().context("can't keep to a core")?;
@@ -332,4 +344,33 @@ fn all_measured(results: &Results) -> bool {
 fn name(cell: &Cell) -> String {
     let (backend, scenario) = (&cell.contender.name, cell.scenario.name());
     format!("{backend}, {scenario}, {} connections", cell.connections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::contender::{Backend, Contender};
+    use super::*;
+    use crate::load::Scenario;
+    use crate::report::json::example;
+
+    #[test]
+    fn a_server_that_stays_was_fresh_when_it_held_least() {
+        let mut records = example(2, &[("mio", 6.0), ("may", 7.0)]).cells;
+        for (record, fresh) in records.iter_mut().zip([3_000, 10, 5_000, 10]) {
+            record.measured.as_mut().expect("measured").fresh_memory_kib = Some(fresh);
+        }
+        let cell = |contender: Contender| Cell {
+            contender: Arc::new(contender),
+            scenario: Scenario::Echo,
+            connections: 64,
+            manner: Manner::Fixed(Shape::Closed),
+        };
+        let mio = Contender::of(Backend::Mio);
+        let twin = cell(mio.twin());
+        assert_eq!(least_fresh(&records, &cell(mio), Some(4_000)), Some(3_000));
+        assert_eq!(least_fresh(&records, &twin, Some(2_000)), Some(2_000), "it is the same server");
+        assert_eq!(least_fresh(&records, &twin, None), Some(3_000));
+        let tokio = cell(Contender::of(Backend::Tokio));
+        assert_eq!(least_fresh(&records, &tokio, Some(4_000)), Some(4_000));
+    }
 }

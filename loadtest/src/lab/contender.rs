@@ -45,6 +45,12 @@ impl Contender {
         Self { name: format!("{}{TWIN}", self.name), role: Role::Twin, kind: self.kind.clone() }
     }
 
+    /// Whether the row with this name is of the same server: its own, or its twin's.
+    pub(crate) fn is_same(&self, name: &str) -> bool {
+        let original = |name: &str| name.strip_suffix(TWIN).unwrap_or(name).to_owned();
+        original(name) == original(&self.name)
+    }
+
     /// Whether it has a right answer to that: the floor's canned one suits `echo` only, and what a
     /// target forwards to is not ours to choose.
     pub(crate) fn answers(&self, scenario: Scenario) -> bool {
@@ -254,5 +260,8 @@ mod tests {
         let nginx = Contender::from("nginx".parse::<Peer>().expect("ready-made"));
         assert!(nginx.answers(Scenario::Proxy) && !nginx.answers(Scenario::Echo16K));
         assert!(Contender::of(Backend::Mio).twin().answers(Scenario::Proxy));
+        assert!(Contender::of(Backend::Mio).is_same("mio (twin)"));
+        assert!(Contender::of(Backend::Mio).twin().is_same("mio"));
+        assert!(!Contender::of(Backend::Mio).is_same("may"));
     }
 }
