@@ -58,7 +58,7 @@ impl Environment {
     pub(crate) fn look(cores: &Cores, seed: u64) -> Self {
         let processors = procfs::CpuInfo::current().ok();
         let memory = procfs::Meminfo::current();
-        let command = std::env::args().collect::<Vec<_>>().join(" ");
+        let command = line(&std::env::args().collect::<Vec<_>>());
         let seeded = std::env::args().any(|argument| argument.starts_with("--seed"));
         let repeat = if seeded { command.clone() } else { format!("{command} --seed {seed}") };
         Self {
@@ -102,6 +102,12 @@ impl Environment {
     }
 }
 
+/// The words as a shell takes them in again, and lets nothing happen to them.
+fn line(words: &[String]) -> String {
+    // The kernel lets no word through that could not be quoted.
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+}
+
 fn limits() -> BTreeMap<String, String> {
     let files = getrlimit(Resource::Nofile).current;
     let files = files.map_or_else(|| "unlimited".to_owned(), |files| files.to_string());
@@ -128,6 +134,14 @@ fn commit() -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_one_that_a_shell_takes_in_again() {
+        let words = ["loadtest", "--peer", "x=serve 'a b' {port}", "--shapes", "closed,open 50%"];
+        let words = words.map(str::to_owned);
+        assert_eq!(shlex::split(&line(&words)), Some(words.to_vec()));
+        assert_eq!(line(&words[..2]), "loadtest --peer", "nothing is quoted without need");
+    }
 
     #[test]
     fn what_makes_two_places_different_is_named() {
