@@ -8,7 +8,7 @@
 use super::json::{Measured, Results, Role};
 use super::numbers::{counted, short, thousands, time};
 use super::places::{Place, between, by_connections, names};
-use super::rows::{Row, failures, rows};
+use super::rows::{Bound, Row, failures, rows};
 use super::standing::Standing;
 use super::table::ENOUGH_ROUNDS;
 use super::terminal;
@@ -151,20 +151,16 @@ pub(super) fn tail(verdict: &Verdict, rows: &[&Row<'_>]) -> Vec<String> {
     let Some(kind) = by_connections(rows).last() else { return Vec::new() };
     let at = kind.first().map_or(0, |row| row.connections);
     let told = |what: &str, p99: fn(&Measured) -> Option<f64>| {
-        let values = kind.iter().filter_map(|row| Some((row.spread(p99)?.median, row.backend)));
-        let mut values: Vec<(f64, &str)> = values.collect();
-        values.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let ((shortest, whose), (longest, others)) = (*values.first()?, *values.last()?);
-        let says = |value| time(value).trim_end().to_owned();
+        let known = kind.iter().filter(|row| row.spread(p99).is_some());
+        let (bound, own): (Vec<&Row<'_>>, Vec<&Row<'_>>) =
+            known.copied().partition(|row| row.client_bound());
+        let values = own.iter().filter_map(|row| Some((row.spread(p99)?.median, row.backend)));
+        let bound = (!bound.is_empty())
+            .then(|| format!("that of {} is the generator's own", counted(bound.len(), "backend")));
+        let parts: Vec<String> =
+            shortest_and_longest(values.collect()).into_iter().chain(bound).collect();
         let at = counted(at, "connection");
-        Some(match values.len() {
-            1 => format!("{what} at {at}: {}.", says(shortest)),
-            _ => format!(
-                "{what} at {at}: {} ({whose}) to {} ({others}).",
-                says(shortest),
-                says(longest)
-            ),
-        })
+        (!parts.is_empty()).then(|| format!("{what} at {at}: {}.", parts.join("; ")))
     };
     let kind_of_time = if is_open(kind) { "p99 of response times" } else { "p99 of service times" };
     let tied = kind.iter().all(|row| {
@@ -174,6 +170,16 @@ pub(super) fn tail(verdict: &Verdict, rows: &[&Row<'_>]) -> Vec<String> {
     let times = times.map(|text| if tied { format!("{text} All are tied.") } else { text });
     let others = told("p99 of the bystanders", |measured| Some(measured.bystanders_us?.p99));
     times.into_iter().chain(others).collect()
+}
+
+fn shortest_and_longest(mut values: Vec<(f64, &str)>) -> Option<String> {
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let ((shortest, whose), (longest, others)) = (*values.first()?, *values.last()?);
+    let says = |value| time(value).trim_end().to_owned();
+    Some(match values.len() {
+        1 => says(shortest),
+        _ => format!("{} ({whose}) to {} ({others})", says(shortest), says(longest)),
+    })
 }
 
 /// Whether these are response times, from when a request was due.
@@ -218,14 +224,29 @@ fn reach(verdict: &Verdict) -> Option<Finding> {
     })
 }
 
-fn client_bound(rows: &[&Row<'_>]) -> Option<Finding> {
-    let bound = rows.iter().filter(|row| row.client_bound()).count();
-    let text = format!(
-        "the generator was the limit in {bound} of {}, which are marked: the server could do \
-         more, and its throughput is not ranked.",
-        counted(rows.len(), "cell")
+/// Where the generator was the limit, and how.
+fn client_bound(rows: &[&Row<'_>]) -> Vec<Finding> {
+    let told = |about, bound, what: &str, so: &str| {
+        let count = rows.iter().filter(|row| row.bound() == Some(bound)).count();
+        let text = format!(
+            "{what} in {count} of {}, which are marked: {so}.",
+            counted(rows.len(), "cell")
+        );
+        (count > 0).then(|| Finding::new(about, text))
+    };
+    let busy = told(
+        "Client-bound",
+        Bound::Busy,
+        "the generator's core was busy over 90%",
+        "the server could do more, and neither its throughput nor its times are ranked",
     );
-    (bound > 0).then(|| Finding::new("Client-bound", text))
+    let late = told(
+        "Late",
+        Bound::Late,
+        "requests left late",
+        "their times are the generator's own, and are not ranked",
+    );
+    busy.into_iter().chain(late).collect()
 }
 
 fn troubles(results: &Results, rows: &[Row<'_>]) -> Vec<Finding> {
@@ -372,17 +393,53 @@ mod tests {
         (mio.measured, mio.failure) = (None, Some("no luck".to_owned()));
         let may = may.measured.as_mut().expect("measured");
         may.errors.insert("reset".to_owned(), 3);
-        actix.measured.as_mut().expect("measured").client_bound = true;
+        let actix = actix.measured.as_mut().expect("measured");
+        (actix.client_bound, actix.generator_utilisation) = (true, 0.95);
         let texts = texts(&results);
         assert!(texts[0].starts_with("The comparison was interrupted: "), "{texts:?}");
         assert_eq!(
             texts[3..],
             [
-                "Client-bound: the generator was the limit in 1 of 3 cells, which are marked: the \
-                 server could do more, and its throughput is not ranked.",
+                "Client-bound: the generator's core was busy over 90% in 1 of 3 cells, which are \
+                 marked: the server could do more, and neither its throughput nor its times are \
+                 ranked.",
                 "mio, echo, 64 connections: could not be measured: no luck.",
                 "may, echo, 64 connections: errors: reset 3.",
             ]
         );
+    }
+
+    #[test]
+    fn the_tail_is_told_only_of_times_that_say_something() {
+        let mut results = example(1, &[("threads", 12.0), ("mio", 6.0), ("may", 6.0)]);
+        for (record, p99) in results.cells.iter_mut().zip([1_500.0, 300.0, 100.0]) {
+            let measured = record.measured.as_mut().expect("measured");
+            measured.service_time_us = Some(Percentiles { p99, ..Percentiles::default() });
+            measured.client_bound = record.backend == "may";
+        }
+        let told = |results: &Results| {
+            let rows = rows(&results.cells);
+            tail(&results.verdict, &rows.iter().collect::<Vec<_>>())
+        };
+        assert_eq!(
+            told(&results),
+            ["p99 of service times at 64 connections: 300 µs (mio) to 1.50 ms (threads); that of \
+              1 backend is the generator's own."]
+        );
+    }
+
+    #[test]
+    fn late_and_client_bound_cells_are_told_apart() {
+        let mut results = example(1, &[("threads", 12.0), ("mio", 6.0), ("may", 6.0)]);
+        for (record, busy) in results.cells.iter_mut().zip([0.95, 0.5, 0.5]) {
+            let measured = record.measured.as_mut().expect("measured");
+            measured.generator_utilisation = busy;
+            measured.client_bound = record.backend != "may";
+        }
+        let texts = texts(&results);
+        let of = |about| texts.iter().find(|text| text.starts_with(about)).expect("a finding");
+        assert!(of("Client-bound: ").contains("in 1 of 3 cells"), "{texts:?}");
+        assert!(of("Late: ").contains("in 1 of 3 cells"), "{texts:?}");
+        assert!(of("Late: ").contains("the generator's own"), "{texts:?}");
     }
 }

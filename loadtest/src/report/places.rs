@@ -83,7 +83,7 @@ impl Place {
             match Standing::of(&results.verdict, row, figure) {
                 Standing::Best | Standing::Tie(_) => first += 1,
                 Standing::Apart(ratio) => apart.push(ratio.median),
-                Standing::ClientBound | Standing::Unranked => {}
+                Standing::ClientBound(_) | Standing::Unranked => {}
             }
         }
         let all = first + apart.len();

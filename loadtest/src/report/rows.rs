@@ -1,8 +1,10 @@
 //! The rounds of a cell brought together: a row of every table, a bar or a point of every chart.
 
+use std::fmt::{self, Display};
+
 use super::json::{Measured, Record, Results, Role};
 use crate::lab::Backend;
-use crate::load::Errors;
+use crate::load::{CLIENT_BOUND, Errors};
 use crate::stats::Spread;
 
 /// All rounds of one cell.
@@ -14,6 +16,24 @@ pub(crate) struct Row<'r> {
     pub(crate) shape: &'r str,
     pub(crate) role: Role,
     records: Vec<&'r Record>,
+}
+
+/// How the generator was the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// Its core was busy over 90%, so that the server could do more.
+    Busy,
+    /// It had time, and requests left late all the same: the times are its own.
+    Late,
+}
+
+impl Display for Bound {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Busy => "client-bound",
+            Self::Late => "late",
+        })
+    }
 }
 
 impl<'r> Row<'r> {
@@ -75,7 +95,14 @@ impl<'r> Row<'r> {
 
     /// Whether the generator held back at least one round.
     pub(crate) fn client_bound(&self) -> bool {
-        self.measured().any(|measured| measured.client_bound)
+        self.bound().is_some()
+    }
+
+    /// How it did so, if it did.
+    pub(crate) fn bound(&self) -> Option<Bound> {
+        let bound = || self.measured().filter(|measured| measured.client_bound);
+        bound().next()?;
+        Some(if bound().any(is_busy) { Bound::Busy } else { Bound::Late })
     }
 
     /// What held it back, in the first round in which something did.
@@ -87,6 +114,12 @@ impl<'r> Row<'r> {
     pub(crate) fn has_failed(&self) -> bool {
         self.records.iter().any(|record| record.failure.is_some())
     }
+}
+
+/// Whether the core that the generator shares with the upstream had no time left.
+fn is_busy(measured: &Measured) -> bool {
+    let upstream = measured.upstream_utilisation.unwrap_or(0.0);
+    measured.generator_utilisation + upstream > CLIENT_BOUND
 }
 
 /// The rows by scenario, number of connections, shape and backend, each in the order of the reports.

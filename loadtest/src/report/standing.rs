@@ -1,6 +1,6 @@
 //! Where a row stands among its kind by one figure, in the words of every report.
 
-use super::rows::Row;
+use super::rows::{Bound, Row};
 use super::verdict::{Figure, Verdict};
 use crate::stats::Ratio;
 
@@ -13,8 +13,8 @@ pub(super) enum Standing {
     Tie(Ratio),
     /// So many times the best's.
     Apart(Ratio),
-    /// The generator was the limit, so that throughput says nothing about the server.
-    ClientBound,
+    /// The generator was the limit, so that throughput and times say nothing about the server.
+    ClientBound(Bound),
     /// Too few rounds, or nobody to compare it with.
     Unranked,
 }
@@ -22,8 +22,8 @@ pub(super) enum Standing {
 impl Standing {
     /// By what follows from the cells.
     pub(super) fn of(verdict: &Verdict, row: &Row<'_>, figure: Figure) -> Self {
-        if figure == Figure::RequestsPerSecond && row.client_bound() {
-            return Self::ClientBound;
+        if let Some(bound) = row.bound().filter(|_| figure.is_of_both()) {
+            return Self::ClientBound(bound);
         }
         let kind = verdict.comparisons.iter().filter(|comparison| {
             comparison.figure == figure
@@ -47,7 +47,7 @@ impl Standing {
             Self::Best => "best".to_owned(),
             Self::Tie(ratio) => format!("tie {}", times(&ratio)),
             Self::Apart(ratio) => times(&ratio),
-            Self::ClientBound => "client-bound".to_owned(),
+            Self::ClientBound(bound) => bound.to_string(),
             Self::Unranked => String::new(),
         }
     }
@@ -67,6 +67,7 @@ mod tests {
     use super::*;
     use crate::report::json::example;
     use crate::report::rows::rows;
+    use crate::stats::Percentiles;
 
     #[test]
     fn an_interval_beside_one_does_not_look_as_if_it_held_it() {
@@ -79,7 +80,8 @@ mod tests {
     fn ties_are_said_as_ties_and_what_is_client_bound_is_not_ranked_by_throughput() {
         let mut results = example(6, &[("threads", 12.0), ("mio", 6.0), ("may", 6.0)]);
         for record in results.cells.iter_mut().filter(|record| record.backend == "mio") {
-            record.measured.as_mut().expect("measured").client_bound = true;
+            let measured = record.measured.as_mut().expect("measured");
+            (measured.client_bound, measured.generator_utilisation) = (true, 0.95);
         }
         let verdict = Verdict::of(&results.cells);
         let rows = rows(&results.cells);
@@ -94,6 +96,29 @@ mod tests {
             words(Figure::RequestsPerSecond),
             ["best", "client-bound", "tie ×1.00 (1.00–1.00)"]
         );
-        assert_eq!(words(Figure::P99Us), ["", "", ""], "nothing was timed");
+        assert_eq!(words(Figure::P99Us), ["", "client-bound", ""], "nothing was timed");
+    }
+
+    #[test]
+    fn why_a_row_is_not_ranked_is_said_in_words_of_its_own() {
+        let mut results = example(6, &[("threads", 12.0), ("mio", 6.0), ("may", 6.0)]);
+        for record in &mut results.cells {
+            let measured = record.measured.as_mut().expect("measured");
+            measured.service_time_us = Some(Percentiles { p99: 300.0, ..Percentiles::default() });
+            match record.backend.as_str() {
+                "threads" => {}
+                "mio" => (measured.client_bound, measured.generator_utilisation) = (true, 0.95),
+                // The generator had time, and was late in spite of it.
+                _ => (measured.client_bound, measured.generator_utilisation) = (true, 0.4),
+            }
+        }
+        let verdict = Verdict::of(&results.cells);
+        let rows = rows(&results.cells);
+        let words = |figure| -> Vec<String> {
+            rows.iter().map(|row| Standing::of(&verdict, row, figure).in_words()).collect()
+        };
+        let figures = [Figure::RequestsPerSecond, Figure::P99Us].map(words);
+        assert_eq!(figures[0], ["", "client-bound", "late"]);
+        assert_eq!(figures[1], figures[0]);
     }
 }

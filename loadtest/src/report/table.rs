@@ -8,7 +8,7 @@ use super::findings::ENOUGH_CONNECTIONS;
 use super::grid::{Cell, Colours, Grid, Side, Tone};
 use super::json::{Measured, Results, Role};
 use super::numbers::{counted, thousands, time};
-use super::rows::{Row, failures, rows};
+use super::rows::{Bound, Row, failures, rows};
 use super::standing::Standing;
 use super::terminal::errors;
 use super::verdict::Figure;
@@ -102,6 +102,9 @@ fn cells(row: &Row<'_>, results: &Results) -> Vec<Cell> {
         let median = row.spread(|measured| of(measured).as_ref().map(value));
         median.map_or_else(dash, |spread| time(spread.median))
     };
+    let at_most = |text: String| {
+        if row.client_bound() && text != "-" { format!("≤ {text}") } else { text }
+    };
     let kib = |value| format!("{value:.1} KiB");
     let memory = |value| {
         if row.connections < ENOUGH_CONNECTIONS { dash() } else { of(value, &kib) }
@@ -116,10 +119,10 @@ fn cells(row: &Row<'_>, results: &Results) -> Vec<Cell> {
         beside(row, results, Figure::ServerCpuUsPerRequest),
         plain(rate),
         beside(row, results, Figure::RequestsPerSecond),
-        plain(times(Measured::times_us, |times| times.p50)),
-        plain(times(Measured::times_us, |times| times.p99)),
-        plain(times(|measured| measured.bystanders_us, |times| times.p50)),
-        plain(times(|measured| measured.bystanders_us, |times| times.p99)),
+        plain(at_most(times(Measured::times_us, |times| times.p50))),
+        plain(at_most(times(Measured::times_us, |times| times.p99))),
+        plain(at_most(times(|measured| measured.bystanders_us, |times| times.p50))),
+        plain(at_most(times(|measured| measured.bystanders_us, |times| times.p99))),
         plain(times(|measured| measured.lateness_us, |times| times.p99)),
         plain(memory(|measured| measured.memory_kib_per_connection)),
         plain(memory(|measured| measured.kernel_kib_per_connection)),
@@ -154,7 +157,7 @@ fn beside(row: &Row<'_>, results: &Results, figure: Figure) -> Cell {
         Standing::Best => Tone::Best,
         Standing::Tie(_) => Tone::Tie,
         Standing::Apart(_) => Tone::Plain,
-        Standing::ClientBound => Tone::Mark,
+        Standing::ClientBound(_) => Tone::Mark,
         Standing::Unranked => {
             return Cell::new(&range(row, figure).unwrap_or_default(), Tone::Aside);
         }
@@ -185,13 +188,20 @@ fn caption(results: &Results) -> String {
              with an interval of at least 95%; a tie is one that holds 1"
         )
     };
-    let bound = rows(&results.cells).iter().any(Row::client_bound);
-    let bound = if bound {
-        "client-bound: the generator was the limit, and the server could do more\n"
-    } else {
-        ""
-    };
+    let rows = rows(&results.cells);
+    let meanings = [Bound::Busy, Bound::Late].into_iter();
+    let meanings = meanings.filter(|bound| rows.iter().any(|row| row.bound() == Some(*bound)));
+    let bound: String =
+        meanings.map(|bound| format!("{bound}: {}; not ranked\n", meaning(bound))).collect();
     format!("\n{}; {standings}; seed {seed}\n{bound}{LIMIT}\n", times(results))
+}
+
+/// What it means that the generator was the limit in this way.
+fn meaning(bound: Bound) -> &'static str {
+    match bound {
+        Bound::Busy => "the generator's core was busy over 90%, and the server could do more",
+        Bound::Late => "requests left so late that the times are the generator's own",
+    }
 }
 
 /// How long each cell was measured, as it was asked for.
@@ -215,7 +225,7 @@ mod tests {
         let mut results = example(6, &[("threads", 12.0), ("mio", 6.0), ("may", 6.0)]);
         for record in results.cells.iter_mut().filter(|record| record.backend == "may") {
             let measured = record.measured.as_mut().expect("measured");
-            measured.client_bound = true;
+            (measured.client_bound, measured.generator_utilisation) = (true, 0.95);
             measured.requests_per_second = 200_000.0;
         }
         results.verdict = Verdict::of(&results.cells);
@@ -231,7 +241,7 @@ mod tests {
         assert!(may.contains("6.00 µs  tie ×1.00 (1.00–1.00)"), "{may}");
         assert!(may.contains("≥ 200,000  client-bound"), "{may}");
         assert!(!threads.contains("0.50"), "the best is not one that the generator held back");
-        assert!(text.contains("client-bound: the generator was the limit"), "{text}");
+        assert!(text.contains("\nclient-bound: the generator's core was busy"), "{text}");
     }
 
     #[test]
@@ -252,5 +262,26 @@ mod tests {
         results.cells[0].failure = Some("no luck today".to_owned());
         let text = draw(&results, Colours::Off);
         assert!(text.contains("failed") && text.contains("no luck today"), "{text}");
+    }
+
+    /// One backend whose times are known, in one round.
+    fn timed() -> Results {
+        let mut results = example(1, &[("mio", 6.0)]);
+        let measured = results.cells[0].measured.as_mut().expect("measured");
+        measured.service_time_us =
+            Some(Percentiles { p50: 111.0, p99: 333.0, ..Percentiles::default() });
+        results
+    }
+
+    #[test]
+    fn times_that_are_the_generators_own_are_marked() {
+        let mut results = timed();
+        let text = draw(&results, Colours::Off);
+        assert!(text.contains("  333 µs") && !text.contains("≤"), "{text}");
+        results.cells[0].measured.as_mut().expect("measured").client_bound = true;
+        let text = draw(&results, Colours::Off);
+        assert!(text.contains("≤ 111 µs  ≤ 333 µs"), "{text}");
+        assert!(text.contains("\nlate: requests left so late that the times"), "{text}");
+        assert!(!text.contains("\nclient-bound: "), "{text}");
     }
 }

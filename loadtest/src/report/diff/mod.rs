@@ -13,7 +13,7 @@ use super::findings::ENOUGH_CONNECTIONS;
 use super::grid::{Cell, Colours, Grid, Side, Tone};
 use super::json::{Measured, Results, Role};
 use super::numbers::{counted, short, thousands, time};
-use super::rows::{Row, rows};
+use super::rows::{Bound, Row, rows};
 use crate::stats::{Change, Spread, change};
 
 const COLUMNS: [(&str, Side); 6] = [
@@ -31,6 +31,8 @@ struct Figure {
     of: fn(&Row<'_>, &Measured) -> Option<f64>,
     show: fn(f64) -> String,
     more_is_better: bool,
+    /// Whether a generator at its limit is in it.
+    is_of_both: bool,
 }
 
 const FIGURES: [Figure; 4] = [
@@ -39,6 +41,7 @@ const FIGURES: [Figure; 4] = [
         of: |_, measured| measured.server_cpu_us_per_request,
         show: |value| format!("{value:.2} µs"),
         more_is_better: false,
+        is_of_both: false,
     },
     Figure {
         name: "requests/s",
@@ -48,12 +51,14 @@ const FIGURES: [Figure; 4] = [
         },
         show: |value| format!("{} /s", thousands(value)),
         more_is_better: true,
+        is_of_both: true,
     },
     Figure {
         name: "p99",
         of: |_, measured| Some(measured.times_us()?.p99),
         show: time,
         more_is_better: false,
+        is_of_both: true,
     },
     Figure {
         name: "memory/conn",
@@ -63,6 +68,7 @@ const FIGURES: [Figure; 4] = [
         },
         show: |value| format!("{} KiB", short(value)),
         more_is_better: false,
+        is_of_both: false,
     },
 ];
 
@@ -155,7 +161,7 @@ fn lines(grid: &mut Grid, (before, after): (&Row<'_>, &Row<'_>), tally: &mut Tal
         Role::Compared | Role::Twin => before.backend.to_owned(),
         Role::Calibration => format!("{} (ceiling)", before.backend),
     };
-    for Figure { name: figure, of, show, more_is_better } in &FIGURES {
+    for Figure { name: figure, of, show, more_is_better, is_of_both } in &FIGURES {
         let values = |row: &Row<'_>| -> Vec<f64> {
             row.measured().filter_map(|measured| of(row, measured)).collect()
         };
@@ -163,31 +169,32 @@ fn lines(grid: &mut Grid, (before, after): (&Row<'_>, &Row<'_>), tally: &mut Tal
         let Some((first, second)) = Spread::of(a.clone()).zip(Spread::of(b.clone())) else {
             continue;
         };
-        let is_bound = *more_is_better && (before.client_bound() || after.client_bound());
-        let change = change(a, b).filter(|_| !is_bound);
-        tally.count(change.as_ref(), is_bound);
-        let shown = |spread: Spread| match change {
+        let bound = before.bound().or(after.bound()).filter(|_| *is_of_both);
+        let change = change(a, b).filter(|_| bound.is_none());
+        tally.count(change.as_ref(), bound.is_some());
+        let limit = if *more_is_better { "≥" } else { "≤" };
+        let shown = |row: &Row<'_>, spread: Spread| match change {
             Some(_) => show(spread.median),
-            None if is_bound => format!("≥ {}", show(spread.median)),
+            None if *is_of_both && row.client_bound() => format!("{limit} {}", show(spread.median)),
             None => with_range(spread, *show),
         };
-        let (ratio, verdict) = in_words(change.as_ref(), is_bound, *more_is_better);
+        let (ratio, verdict) = in_words(change.as_ref(), bound, *more_is_better);
         grid.row(vec![
             Cell::new(&std::mem::take(&mut name), Tone::Heading),
             Cell::new(figure, Tone::Plain),
-            Cell::new(&shown(first), Tone::Plain),
-            Cell::new(&shown(second), Tone::Plain),
+            Cell::new(&shown(before, first), Tone::Plain),
+            Cell::new(&shown(after, second), Tone::Plain),
             Cell::new(&ratio, Tone::Plain),
             verdict,
         ]);
     }
 }
 
-fn in_words(change: Option<&Change>, is_bound: bool, more_is_better: bool) -> (String, Cell) {
+fn in_words(change: Option<&Change>, bound: Option<Bound>, more_is_better: bool) -> (String, Cell) {
     let Some(change) = change else {
-        let (why, tone) =
-            if is_bound { ("client-bound", Tone::Mark) } else { ("too few rounds", Tone::Aside) };
-        return (String::new(), Cell::new(why, tone));
+        let too_few = || Cell::new("too few rounds", Tone::Aside);
+        let why = bound.map_or_else(too_few, |bound| Cell::new(&bound.to_string(), Tone::Mark));
+        return (String::new(), why);
     };
     let Change { ratio, low, high } = change;
     let digits = |value: &f64| {
@@ -273,6 +280,7 @@ fn caption(tally: &Tally) -> String {
 mod tests {
     use super::*;
     use crate::report::json::example;
+    use crate::stats::Percentiles;
 
     fn diff(before: &Results, after: &Results) -> String {
         text((before, after), ("a.json", "b.json"), Colours::Off)
@@ -317,7 +325,8 @@ mod tests {
     #[test]
     fn the_client_bound_is_not_compared_by_throughput() {
         let mut after = scattered(6.0);
-        after.cells[0].measured.as_mut().expect("measured").client_bound = true;
+        let measured = after.cells[0].measured.as_mut().expect("measured");
+        (measured.client_bound, measured.generator_utilisation) = (true, 0.95);
         let text = diff(&scattered(6.0), &after);
         assert_eq!(text.matches("client-bound").count(), 1, "{text}");
     }
@@ -359,5 +368,24 @@ mod tests {
         let text = diff(&before, &after);
         let (kernel, table) = (text.find("kernel"), text.find("CPU/request"));
         assert!(kernel.is_some() && kernel < table, "{text}");
+    }
+
+    #[test]
+    fn times_that_say_nothing_are_not_compared() {
+        let timed = || {
+            let mut results = scattered(6.0);
+            for record in &mut results.cells {
+                let times = Percentiles { p99: 300.0, ..Percentiles::default() };
+                record.measured.as_mut().expect("measured").service_time_us = Some(times);
+            }
+            results
+        };
+        let mut after = timed();
+        let of_mio = after.cells.iter_mut().find(|record| record.backend == "mio");
+        let measured = of_mio.and_then(|record| record.measured.as_mut()).expect("measured");
+        (measured.client_bound, measured.generator_utilisation) = (true, 0.4);
+        let text = diff(&timed(), &after);
+        let line = line(&text, " p99 ");
+        assert!(line.contains("≤ 300 µs") && line.ends_with("late"), "{line}");
     }
 }

@@ -53,8 +53,8 @@ impl Section<'_, '_> {
         let is_drawn = highest > 0.0 && is_near && self.counts().len() > 1;
         let mut meaning =
             "Right answers in each second of the window. More is better. What is hollow \
-                           is client-bound: the generator was the limit, and the server \
-                           could do more."
+                           is client-bound: the generator's core was busy over 90%, and \
+                           the server could do more."
                 .to_owned();
         if is_drawn {
             meaning.push_str(

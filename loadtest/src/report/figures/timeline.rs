@@ -91,7 +91,7 @@ fn seconds(row: &Row<'_>, window: f64, value: &dyn Fn(&Second, f64) -> f64) -> V
         let of = |measured: &Measured| Some(value(measured.timeline.get(second)?, length));
         if let Some(Spread { median, least, greatest }) = row.spread(of) {
             let point = Point::at(began + length / 2.0, median);
-            points.push(Point { range: (least, greatest), ..point });
+            points.push(Point { range: (least, greatest), is_hollow: row.client_bound(), ..point });
         }
     }
     points

@@ -27,19 +27,21 @@ impl Section<'_, '_> {
     /// Service or response times by percentile, a figure for each number of connections.
     pub(in crate::report) fn latencies(&self) -> Vec<Figure> {
         let what = if is_open(self.rows) { "Response time" } else { "Service time" };
-        self.kinds().filter_map(|kind| self.latency(kind, what, curve)).collect()
+        let ranked = Ranked::P99Us;
+        self.kinds().filter_map(|kind| self.latency(kind, (what, ranked), curve)).collect()
     }
 
     /// The times of bystanders, where there are some.
     pub(in crate::report) fn bystanders(&self) -> Vec<Figure> {
         let times = |row: &Row<'_>| few_quantiles(row, |measured| measured.bystanders_us);
-        self.kinds().filter_map(|kind| self.latency(kind, "Bystanders", times)).collect()
+        let what = ("Bystanders", Ranked::BystandersP99Us);
+        self.kinds().filter_map(|kind| self.latency(kind, what, times)).collect()
     }
 
     fn latency(
         &self,
         kind: &[&Row<'_>],
-        what: &str,
+        (what, ranked): (&str, Ranked),
         curve: impl Fn(&Row<'_>) -> Vec<(f64, f64)>,
     ) -> Option<Figure> {
         let curves: Vec<(&Row<'_>, Vec<(f64, f64)>)> =
@@ -65,6 +67,7 @@ impl Section<'_, '_> {
                 .iter()
                 .map(|(quantile, us)| Point {
                     has_mark: marked(*quantile).is_some(),
+                    is_hollow: row.client_bound(),
                     ..Point::at(nines(*quantile), *us)
                 })
                 .collect(),
@@ -76,10 +79,10 @@ impl Section<'_, '_> {
         let entries = |row: &Row<'_>, points: &[(f64, f64)]| {
             let entry = |(quantile, name): &(f64, &str)| {
                 let found = points.iter().find(|(of, _)| (of - quantile).abs() < 1e-9);
-                let is_ranked = *name == "p99" && what != "Bystanders";
-                let note = if is_ranked { self.note(row, Some(Ranked::P99Us)) } else { None };
+                let note = self.note(row, Some(ranked).filter(|_| *name == "p99"));
+                let at_most = if row.client_bound() { "≤ " } else { "" };
                 found.map_or_else(Entry::default, |(_, us)| Entry {
-                    text: says(*us),
+                    text: format!("{at_most}{}", says(*us)),
                     // An interval stays in one piece where a narrow column breaks its line.
                     note: note.unwrap_or_default().replace('–', "\u{2060}–\u{2060}"),
                 })
@@ -127,4 +130,38 @@ fn few_quantiles(row: &Row<'_>, of: fn(&Measured) -> Option<Percentiles>) -> Vec
     let median =
         |value: Quantile| Some(row.spread(|measured| of(measured).as_ref().map(value))?.median);
     known.into_iter().filter_map(|(quantile, value)| Some((quantile, median(value)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::json::{Results, example};
+    use crate::report::looks::Looks;
+    use crate::report::rows::rows;
+
+    fn drawn(results: &Results) -> Vec<Figure> {
+        let rows = rows(&results.cells);
+        let rows: Vec<&Row<'_>> = rows.iter().collect();
+        Section { rows: &rows, looks: &Looks::of(results), results }.latencies()
+    }
+
+    /// One round with so many requests, and no histogram.
+    fn timed(requests: u64) -> Results {
+        let mut results = example(1, &[("mio", 6.0)]);
+        let measured = results.cells[0].measured.as_mut().expect("measured");
+        measured.requests = requests;
+        measured.service_time_us =
+            Some(Percentiles { p50: 111.0, p90: 222.0, p99: 333.0, p999: 444.0, max: 555.0 });
+        results
+    }
+
+    #[test]
+    fn times_that_are_the_generators_own_are_hollow() {
+        let mut results = timed(10_000);
+        assert!(!drawn(&results)[0].chart.contains("class='hollow"));
+        results.cells[0].measured.as_mut().expect("measured").client_bound = true;
+        let figure = &drawn(&results)[0];
+        assert!(figure.chart.contains("class='hollow"), "{}", figure.chart);
+        assert_eq!(figure.table.lines[0].1[2].text, "≤ 333 µs");
+    }
 }

@@ -41,9 +41,10 @@ pub(crate) enum Figure {
     ServerCpuUsPerRequest,
     /// More is better; in a closed loop only, and not where the generator was the limit.
     RequestsPerSecond,
-    /// Less is better: of service or response times, whichever the shape gives.
+    /// Less is better: of service or response times, whichever the shape gives. Not where the
+    /// generator was the limit either: there they are its own.
     P99Us,
-    /// Less is better: of those whom one who blocks may keep waiting, where a scenario has such.
+    /// The same of those whom one who blocks may keep waiting, where a scenario has such.
     BystandersP99Us,
 }
 
@@ -108,11 +109,32 @@ impl Figure {
     pub(crate) const ALL: [Self; 4] =
         [Self::ServerCpuUsPerRequest, Self::RequestsPerSecond, Self::P99Us, Self::BystandersP99Us];
 
-    fn of(self, row: &Row<'_>, measured: &Measured) -> Option<f64> {
+    /// Whether a generator at its limit is in it: what a request costs the server is not.
+    pub(crate) fn is_of_both(self) -> bool {
+        self != Self::ServerCpuUsPerRequest
+    }
+
+    /// The figure in each round, by the number of the round; none where it says nothing about the
+    /// server.
+    fn values(self, row: &Row<'_>) -> Vec<(usize, f64)> {
+        if !self.is_ranked(row) {
+            return Vec::new();
+        }
+        row.rounds().filter_map(|(round, measured)| Some((round, self.of(measured)?))).collect()
+    }
+
+    fn is_ranked(self, row: &Row<'_>) -> bool {
+        match self {
+            Self::ServerCpuUsPerRequest => true,
+            Self::RequestsPerSecond => row.shape == json::CLOSED && !row.client_bound(),
+            Self::P99Us | Self::BystandersP99Us => !row.client_bound(),
+        }
+    }
+
+    fn of(self, measured: &Measured) -> Option<f64> {
         match self {
             Self::ServerCpuUsPerRequest => measured.server_cpu_us_per_request,
-            Self::RequestsPerSecond => (row.shape == json::CLOSED && !row.client_bound())
-                .then_some(measured.requests_per_second),
+            Self::RequestsPerSecond => Some(measured.requests_per_second),
             Self::P99Us => Some(measured.times_us()?.p99),
             Self::BystandersP99Us => Some(measured.bystanders_us?.p99),
         }
@@ -120,7 +142,8 @@ impl Figure {
 
     /// The row with the best median.
     fn best<'a, 'r>(self, rows: &[&'a Row<'r>]) -> Option<&'a Row<'r>> {
-        let median = |row: &Row<'_>| Some(row.spread(|m| self.of(row, m))?.median);
+        let values = |row: &Row<'_>| self.values(row).into_iter().map(|(_, value)| value);
+        let median = |row: &Row<'_>| Some(Spread::of(values(row))?.median);
         let order = |a: f64, b: f64| match self {
             Self::RequestsPerSecond => b.total_cmp(&a),
             Self::ServerCpuUsPerRequest | Self::P99Us | Self::BystandersP99Us => a.total_cmp(&b),
@@ -131,9 +154,10 @@ impl Figure {
 
     /// The ratio of one row to another over the rounds that have both.
     fn ratio(self, row: &Row<'_>, other: &Row<'_>) -> Option<Ratio> {
-        let pairs = row.rounds().filter_map(|(round, measured)| {
-            let (_, same) = other.rounds().find(|(other, _)| *other == round)?;
-            Some((self.of(row, measured)?, self.of(other, same)?))
+        let others = self.values(other);
+        let pairs = self.values(row).into_iter().filter_map(|(round, value)| {
+            let (_, same) = others.iter().find(|(other, _)| *other == round)?;
+            Some((value, *same))
         });
         stats::ratio(pairs)
     }
@@ -239,5 +263,28 @@ mod tests {
         let [ceiling] = &verdict.calibration[..] else { panic!("{:?}", verdict.calibration) };
         assert_eq!((ceiling.connections, ceiling.shape.as_str()), (64, "closed"));
         assert!((ceiling.requests_per_second.median - 100_000.0).abs() < f64::EPSILON);
+    }
+
+    /// Two backends of which everybody's times are known.
+    fn timed() -> Results {
+        let mut results = example(6, &[("threads", 12.0), ("mio", 6.0)]);
+        for record in &mut results.cells {
+            let measured = record.measured.as_mut().expect("measured");
+            let times = Some(Percentiles { p50: 100.0, p99: 300.0, ..Percentiles::default() });
+            (measured.service_time_us, measured.bystanders_us) = (times, times);
+        }
+        results
+    }
+
+    fn ranked(results: &Results) -> Vec<Figure> {
+        Verdict::of(&results.cells).comparisons.iter().map(|it| it.figure).collect()
+    }
+
+    #[test]
+    fn times_that_are_the_generators_own_are_not_ranked() {
+        let mut results = timed();
+        assert_eq!(ranked(&results), Figure::ALL);
+        results.cells[0].measured.as_mut().expect("measured").client_bound = true;
+        assert_eq!(ranked(&results), [Figure::ServerCpuUsPerRequest], "what it costs still is");
     }
 }
