@@ -5,8 +5,9 @@
 //! wrong. With six rounds or more backends are ranked, by the ratios of their rounds; with fewer
 //! only the range of what was seen is told, in no order.
 
-use super::json::{Measured, Results, Role};
+use super::json::{Results, Role};
 use super::numbers::{counted, short, thousands, time};
+use super::percentile::{P99, Times};
 use super::places::{Place, between, by_connections, names};
 use super::rows::{Bound, Row, failures, rows};
 use super::standing::Standing;
@@ -150,11 +151,11 @@ fn backend(results: &Results, rows: &[&Row<'_>], name: &str) -> Finding {
 pub(super) fn tail(verdict: &Verdict, rows: &[&Row<'_>]) -> Vec<String> {
     let Some(kind) = by_connections(rows).last() else { return Vec::new() };
     let at = kind.first().map_or(0, |row| row.connections);
-    let told = |what: &str, p99: fn(&Measured) -> Option<f64>| {
-        let known = kind.iter().filter(|row| row.spread(p99).is_some());
+    let told = |what: &str, times: Times| {
+        let known = kind.iter().filter(|row| P99.of(row, times).is_some());
         let (bound, own): (Vec<&Row<'_>>, Vec<&Row<'_>>) =
             known.copied().partition(|row| row.client_bound());
-        let values = own.iter().filter_map(|row| Some((row.spread(p99)?.median, row.backend)));
+        let values = own.iter().filter_map(|row| Some((P99.of(row, times)?.median, row.backend)));
         let bound = (!bound.is_empty())
             .then(|| format!("that of {} is the generator's own", counted(bound.len(), "backend")));
         let parts: Vec<String> =
@@ -166,9 +167,9 @@ pub(super) fn tail(verdict: &Verdict, rows: &[&Row<'_>]) -> Vec<String> {
     let tied = kind.iter().all(|row| {
         matches!(Standing::of(verdict, row, Figure::P99Us), Standing::Best | Standing::Tie(_))
     });
-    let times = told(kind_of_time, |measured| Some(measured.times_us()?.p99));
+    let times = told(kind_of_time, Times::Requests);
     let times = times.map(|text| if tied { format!("{text} All are tied.") } else { text });
-    let others = told("p99 of the bystanders", |measured| Some(measured.bystanders_us?.p99));
+    let others = told("p99 of the bystanders", Times::Bystanders);
     times.into_iter().chain(others).collect()
 }
 
@@ -426,6 +427,10 @@ mod tests {
             ["p99 of service times at 64 connections: 300 µs (mio) to 1.50 ms (threads); that of \
               1 backend is the generator's own."]
         );
+        for record in &mut results.cells {
+            record.measured.as_mut().expect("measured").requests = 999;
+        }
+        assert_eq!(told(&results), [""; 0], "fewer than ten lie beyond it");
     }
 
     #[test]

@@ -15,13 +15,12 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 
 use super::json::{Measured, Results};
+use super::percentile::is_told;
 use super::rows::{Row, rows};
 use crate::stats::Spread;
 
 /// The logs have greatest values in milliseconds.
 const TO_MILLISECONDS: f64 = 1e3;
-/// So many requests must lie beyond a quantile for it to say something.
-const BEYOND: f64 = 10.0;
 
 /// A histogram that can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -46,10 +45,8 @@ pub(super) fn check(results: &Results) -> Result<(), Damaged> {
 pub(super) fn quantiles(row: &Row<'_>, wanted: &[f64]) -> Vec<(f64, f64)> {
     let histograms: Vec<Histogram<u64>> =
         row.measured().filter_map(|measured| decode(text(measured)?)).collect();
-    let least = histograms.iter().map(Histogram::len).min().unwrap_or(0) as f64;
-    // A hair's breadth, for a hundredth is not quite one less than 0.99.
-    let known = wanted.iter().copied();
-    let known = known.filter(|quantile| least * (1.0 - quantile) >= BEYOND - 1e-6);
+    let least = histograms.iter().map(Histogram::len).min().unwrap_or(0);
+    let known = wanted.iter().copied().filter(|quantile| is_told(*quantile, least));
     let known: Vec<f64> = known.collect();
     let rounds: Vec<Vec<f64>> = histograms.iter().map(|of| values(of, &known)).collect();
     let median = |place: usize| {
@@ -58,6 +55,11 @@ pub(super) fn quantiles(row: &Row<'_>, wanted: &[f64]) -> Vec<(f64, f64)> {
     };
     let found = known.iter().enumerate();
     found.filter_map(|(place, quantile)| Some((*quantile, median(place)?))).collect()
+}
+
+/// How many times a round's histogram has; none where there is no histogram.
+pub(super) fn requests(measured: &Measured) -> u64 {
+    text(measured).and_then(decode).map_or(0, |histogram| histogram.len())
 }
 
 /// The values at these quantiles, which rise, in microseconds: all in one passage.

@@ -12,6 +12,7 @@ pub(crate) mod json;
 mod live;
 mod looks;
 mod numbers;
+mod percentile;
 mod places;
 mod rows;
 mod standing;

@@ -8,11 +8,12 @@ use super::findings::ENOUGH_CONNECTIONS;
 use super::grid::{Cell, Colours, Grid, Side, Tone};
 use super::json::{Measured, Results, Role};
 use super::numbers::{counted, thousands, time};
+use super::percentile::{P50, P99, Percentile, Times};
 use super::rows::{Bound, Row, failures, rows};
 use super::standing::Standing;
 use super::terminal::errors;
 use super::verdict::Figure;
-use crate::stats::{Percentiles, Spread};
+use crate::stats::Spread;
 
 /// Fewer rounds than this are shown as ranges and not ranked.
 pub(crate) const ENOUGH_ROUNDS: usize = 6;
@@ -98,9 +99,8 @@ fn cells(row: &Row<'_>, results: &Results) -> Vec<Cell> {
     let of = |value: fn(&Measured) -> Option<f64>, show: &dyn Fn(f64) -> String| {
         row.spread(value).map_or_else(dash, |spread| show(spread.median))
     };
-    let times = |of: fn(&Measured) -> Option<Percentiles>, value: fn(&Percentiles) -> f64| {
-        let median = row.spread(|measured| of(measured).as_ref().map(value));
-        median.map_or_else(dash, |spread| time(spread.median))
+    let time = |percentile: Percentile, times| {
+        percentile.of(row, times).map_or_else(dash, |spread| time(spread.median))
     };
     let at_most = |text: String| {
         if row.client_bound() && text != "-" { format!("≤ {text}") } else { text }
@@ -119,11 +119,11 @@ fn cells(row: &Row<'_>, results: &Results) -> Vec<Cell> {
         beside(row, results, Figure::ServerCpuUsPerRequest),
         plain(rate),
         beside(row, results, Figure::RequestsPerSecond),
-        plain(at_most(times(Measured::times_us, |times| times.p50))),
-        plain(at_most(times(Measured::times_us, |times| times.p99))),
-        plain(at_most(times(|measured| measured.bystanders_us, |times| times.p50))),
-        plain(at_most(times(|measured| measured.bystanders_us, |times| times.p99))),
-        plain(times(|measured| measured.lateness_us, |times| times.p99)),
+        plain(at_most(time(P50, Times::Requests))),
+        plain(at_most(time(P99, Times::Requests))),
+        plain(at_most(time(P50, Times::Bystanders))),
+        plain(at_most(time(P99, Times::Bystanders))),
+        plain(time(P99, Times::Lateness)),
         plain(memory(|measured| measured.memory_kib_per_connection)),
         plain(memory(|measured| measured.kernel_kib_per_connection)),
         plain(of(|measured| Some(measured.threads? as f64), &thousands)),
@@ -219,6 +219,7 @@ mod tests {
     use super::*;
     use crate::report::json::example;
     use crate::report::verdict::Verdict;
+    use crate::stats::Percentiles;
 
     #[test]
     fn ties_are_said_and_the_client_bound_is_marked_and_not_ranked() {
@@ -283,5 +284,13 @@ mod tests {
         assert!(text.contains("≤ 111 µs  ≤ 333 µs"), "{text}");
         assert!(text.contains("\nlate: requests left so late that the times"), "{text}");
         assert!(!text.contains("\nclient-bound: "), "{text}");
+    }
+
+    #[test]
+    fn a_percentile_with_fewer_than_ten_requests_beyond_it_is_a_dash() {
+        let mut results = timed();
+        results.cells[0].measured.as_mut().expect("measured").requests = 999;
+        let text = draw(&results, Colours::Off);
+        assert!(text.contains("111 µs") && !text.contains("333 µs"), "{text}");
     }
 }

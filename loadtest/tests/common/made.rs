@@ -113,10 +113,13 @@ impl Made<'_> {
         let is_bound = !is_open && most > ceiling * 0.9 && role == "compared";
         let middle = if is_open { 60.0 * factor } else { 1e6 * count / rate };
         let requests = rate * f64::from(self.seconds);
+        let bystanders = scenario == "block";
+        // The one who blocks rests between its requests, and the times are its own.
+        let timed = if bystanders { 10.0 * f64::from(self.seconds) } else { requests };
         let key = format!("{name} {scenario} {shape} {connections}");
         let known = memory.get(&key).filter(|_| self.alike).cloned();
         let Times { percentiles: times, p99, histogram } =
-            known.unwrap_or_else(|| self.times(middle, tail, requests, &mut noise));
+            known.unwrap_or_else(|| self.times(middle, tail, timed, &mut noise));
         if self.alike {
             let made = Times { percentiles: times.clone(), p99, histogram: histogram.clone() };
             memory.insert(key, made);
@@ -132,7 +135,6 @@ impl Made<'_> {
             .collect();
         let fresh = 2_900.0 * noise(0.02);
         let held = fresh + 60.0 + kib * count;
-        let bystanders = scenario == "block";
         json!({
             "backend": name, "role": role, "scenario": scenario, "connections": connections,
             "shape": shape, "round": round,

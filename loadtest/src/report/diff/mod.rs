@@ -13,6 +13,7 @@ use super::findings::ENOUGH_CONNECTIONS;
 use super::grid::{Cell, Colours, Grid, Side, Tone};
 use super::json::{Measured, Results, Role};
 use super::numbers::{counted, short, thousands, time};
+use super::percentile::{P99, Times};
 use super::rows::{Bound, Row, rows};
 use crate::stats::{Change, Spread, change};
 
@@ -28,7 +29,8 @@ const COLUMNS: [(&str, Side); 6] = [
 /// A figure by which two runs are compared.
 struct Figure {
     name: &'static str,
-    of: fn(&Row<'_>, &Measured) -> Option<f64>,
+    /// In each round.
+    values: fn(&Row<'_>) -> Vec<f64>,
     show: fn(f64) -> String,
     more_is_better: bool,
     /// Whether a generator at its limit is in it.
@@ -38,7 +40,7 @@ struct Figure {
 const FIGURES: [Figure; 4] = [
     Figure {
         name: "CPU/request",
-        of: |_, measured| measured.server_cpu_us_per_request,
+        values: |row| each(row, |measured| measured.server_cpu_us_per_request),
         show: |value| format!("{value:.2} µs"),
         more_is_better: false,
         is_of_both: false,
@@ -46,8 +48,9 @@ const FIGURES: [Figure; 4] = [
     Figure {
         name: "requests/s",
         // An open loop makes as many as are due.
-        of: |row, measured| {
-            (!row.shape.starts_with("open")).then_some(measured.requests_per_second)
+        values: |row| {
+            let is_open = row.shape.starts_with("open");
+            each(row, |measured| Some(measured.requests_per_second).filter(|_| !is_open))
         },
         show: |value| format!("{} /s", thousands(value)),
         more_is_better: true,
@@ -55,16 +58,19 @@ const FIGURES: [Figure; 4] = [
     },
     Figure {
         name: "p99",
-        of: |_, measured| Some(measured.times_us()?.p99),
+        values: |row| {
+            let is_told = P99.is_told(row, Times::Requests);
+            each(row, |measured| P99.in_round(Times::Requests, measured).filter(|_| is_told))
+        },
         show: time,
         more_is_better: false,
         is_of_both: true,
     },
     Figure {
         name: "memory/conn",
-        of: |row, measured| {
+        values: |row| {
             let is_enough = row.connections >= ENOUGH_CONNECTIONS;
-            measured.memory_kib_per_connection.filter(|_| is_enough)
+            each(row, |measured| measured.memory_kib_per_connection.filter(|_| is_enough))
         },
         show: |value| format!("{} KiB", short(value)),
         more_is_better: false,
@@ -134,9 +140,7 @@ fn same(a: &Row<'_>, b: &Row<'_>) -> bool {
 /// What the floor says of the machine: it is next to nothing but system calls, so if those became
 /// dearer, all else did.
 fn of_the_floor(before: &[Row<'_>], after: &[Row<'_>]) -> String {
-    let cpu = |row: &Row<'_>| -> Vec<f64> {
-        row.measured().filter_map(|measured| measured.server_cpu_us_per_request).collect()
-    };
+    let cpu = |row: &Row<'_>| each(row, |measured| measured.server_cpu_us_per_request);
     let floors = before.iter().filter(|row| row.role == Role::Calibration);
     let changes = floors
         .filter_map(|row| change(cpu(row), cpu(after.iter().find(|other| same(row, other))?)));
@@ -161,10 +165,7 @@ fn lines(grid: &mut Grid, (before, after): (&Row<'_>, &Row<'_>), tally: &mut Tal
         Role::Compared | Role::Twin => before.backend.to_owned(),
         Role::Calibration => format!("{} (ceiling)", before.backend),
     };
-    for Figure { name: figure, of, show, more_is_better, is_of_both } in &FIGURES {
-        let values = |row: &Row<'_>| -> Vec<f64> {
-            row.measured().filter_map(|measured| of(row, measured)).collect()
-        };
+    for Figure { name: figure, values, show, more_is_better, is_of_both } in &FIGURES {
         let (a, b) = (values(before), values(after));
         let Some((first, second)) = Spread::of(a.clone()).zip(Spread::of(b.clone())) else {
             continue;
@@ -188,6 +189,11 @@ fn lines(grid: &mut Grid, (before, after): (&Row<'_>, &Row<'_>), tally: &mut Tal
             verdict,
         ]);
     }
+}
+
+/// What a figure is in each round that has it.
+fn each(row: &Row<'_>, of: impl Fn(&Measured) -> Option<f64>) -> Vec<f64> {
+    row.measured().filter_map(of).collect()
 }
 
 fn in_words(change: Option<&Change>, bound: Option<Bound>, more_is_better: bool) -> (String, Cell) {
@@ -384,8 +390,12 @@ mod tests {
         let of_mio = after.cells.iter_mut().find(|record| record.backend == "mio");
         let measured = of_mio.and_then(|record| record.measured.as_mut()).expect("measured");
         (measured.client_bound, measured.generator_utilisation) = (true, 0.4);
+        for record in after.cells.iter_mut().filter(|record| record.backend == "may") {
+            record.measured.as_mut().expect("measured").requests = 999;
+        }
         let text = diff(&timed(), &after);
-        let line = line(&text, " p99 ");
+        let of_times: Vec<&str> = text.lines().filter(|line| line.contains(" p99 ")).collect();
+        let [line] = of_times[..] else { panic!("nine of one lie beyond its p99: {text}") };
         assert!(line.contains("≤ 300 µs") && line.ends_with("late"), "{line}");
     }
 }

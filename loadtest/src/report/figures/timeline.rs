@@ -3,17 +3,22 @@
 use super::{Entry, Figure, Section, Show, Table, described};
 use crate::report::json::{Measured, Second};
 use crate::report::numbers::{counted, round_time, thousands, time};
+use crate::report::percentile::{P99, is_told};
 use crate::report::rows::Row;
 use crate::report::svg::{Axis, Line, Plot, Point, Width};
 use crate::stats::Spread;
+
+/// What is drawn of a second of this length.
+type Value<'v> = &'v dyn Fn(&Measured, &Second, f64) -> Option<f64>;
 
 impl Section<'_, '_> {
     /// The seconds of the windows at the most connections.
     pub(in crate::report) fn timelines(&self) -> Vec<Figure> {
         let Some(kind) = self.kinds().last() else { return Vec::new() };
         let window = self.results.experiment.window_seconds;
-        let rate: &dyn Fn(&Second, f64) -> f64 = &|second, length| second.answers as f64 / length;
-        let p99: &dyn Fn(&Second, f64) -> f64 = &|second, _| second.p99_us;
+        let rate: Value<'_> = &|_, second, length| Some(second.answers as f64 / length);
+        let p99: Value<'_> =
+            &|measured, second, _| is_timed(measured, second).then_some(second.p99_us);
         let figures = [
             ("Requests a second", rate, thousands as Show, thousands as Show),
             ("p99", p99, |value| time(value).trim_end().to_owned(), round_time),
@@ -28,7 +33,7 @@ impl Section<'_, '_> {
         &self,
         kind: &[&Row<'_>],
         (heading, window): (&str, f64),
-        value: &dyn Fn(&Second, f64) -> f64,
+        value: Value<'_>,
         (show, tick): (Show, Show),
     ) -> Option<Figure> {
         let lines: Vec<Line> = kind
@@ -79,7 +84,7 @@ impl Section<'_, '_> {
 
 /// Each second of a row's windows: the median over the rounds, and the range. What is left of the
 /// window after its last whole second is passed over.
-fn seconds(row: &Row<'_>, window: f64, value: &dyn Fn(&Second, f64) -> f64) -> Vec<Point> {
+fn seconds(row: &Row<'_>, window: f64, value: Value<'_>) -> Vec<Point> {
     let mut points = Vec::new();
     let longest = row.measured().map(|measured| measured.timeline.len()).max().unwrap_or(0);
     for second in 0..longest {
@@ -88,11 +93,47 @@ fn seconds(row: &Row<'_>, window: f64, value: &dyn Fn(&Second, f64) -> f64) -> V
         if length < 0.999 && second > 0 {
             break;
         }
-        let of = |measured: &Measured| Some(value(measured.timeline.get(second)?, length));
-        if let Some(Spread { median, least, greatest }) = row.spread(of) {
+        let seconds = row.measured().filter_map(|of| Some((of, of.timeline.get(second)?)));
+        // Without one of its rounds a second would look as if nothing had happened in that.
+        let values: Option<Vec<f64>> =
+            seconds.map(|(of, second)| value(of, second, length)).collect();
+        if let Some(Spread { median, least, greatest }) = values.and_then(Spread::of) {
             let point = Point::at(began + length / 2.0, median);
             points.push(Point { range: (least, greatest), is_hollow: row.client_bound(), ..point });
         }
     }
     points
+}
+
+/// Whether the p99 of a second says something. Where there are bystanders it is of the blocker's
+/// few requests alone.
+fn is_timed(measured: &Measured, second: &Second) -> bool {
+    measured.bystanders_us.is_none() && is_told(P99.quantile, second.answers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::json::{Results, example};
+    use crate::report::looks::Looks;
+    use crate::report::rows::rows;
+
+    /// The timelines of one row, whose window was as long and had these many answers in each step.
+    fn drawn(window: f64, answers: &[u64]) -> Vec<Figure> {
+        let mut results: Results = example(1, &[("mio", 6.0)]);
+        results.experiment.window_seconds = window;
+        let second = |&answers| Second { answers, errors: 0, p99_us: 300.0 };
+        let measured = results.cells[0].measured.as_mut().expect("measured");
+        measured.timeline = answers.iter().map(second).collect();
+        let rows = rows(&results.cells);
+        let rows: Vec<&Row<'_>> = rows.iter().collect();
+        let looks = Looks::of(&results);
+        Section { rows: &rows, looks: &looks, results: &results }.timelines()
+    }
+
+    #[test]
+    fn a_step_with_fewer_than_ten_requests_beyond_its_p99_has_none() {
+        assert_eq!(drawn(3.0, &[1_000; 3]).len(), 2);
+        assert_eq!(drawn(3.0, &[999; 3]).len(), 1, "the rate is still told");
+    }
 }

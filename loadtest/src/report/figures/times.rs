@@ -3,12 +3,11 @@
 use super::{Entry, Figure, Section, Table, described};
 use crate::report::findings::is_open;
 use crate::report::histogram::quantiles;
-use crate::report::json::Measured;
 use crate::report::numbers::{counted, round_time, time};
+use crate::report::percentile::{P50, P90, P99, P999, Times};
 use crate::report::rows::Row;
 use crate::report::svg::{Axis, Line, Plot, Point, Width};
 use crate::report::verdict::Figure as Ranked;
-use crate::stats::Percentiles;
 
 /// The quantiles that are drawn; those with a mark are in the table too.
 const QUANTILES: [(f64, Option<&str>); 10] = [
@@ -33,7 +32,7 @@ impl Section<'_, '_> {
 
     /// The times of bystanders, where there are some.
     pub(in crate::report) fn bystanders(&self) -> Vec<Figure> {
-        let times = |row: &Row<'_>| few_quantiles(row, |measured| measured.bystanders_us);
+        let times = |row: &Row<'_>| few_quantiles(row, Times::Bystanders);
         let what = ("Bystanders", Ranked::BystandersP99Us);
         self.kinds().filter_map(|kind| self.latency(kind, what, times)).collect()
     }
@@ -111,25 +110,16 @@ impl Section<'_, '_> {
     }
 }
 
-/// One of the percentiles that every cell has.
-type Quantile = fn(&Percentiles) -> f64;
-
 /// The quantiles of a row's histograms, or the few that are known without them.
 fn curve(row: &Row<'_>) -> Vec<(f64, f64)> {
     let found = quantiles(row, &QUANTILES.map(|(quantile, _)| quantile));
-    if found.is_empty() { few_quantiles(row, Measured::times_us) } else { found }
+    if found.is_empty() { few_quantiles(row, Times::Requests) } else { found }
 }
 
-fn few_quantiles(row: &Row<'_>, of: fn(&Measured) -> Option<Percentiles>) -> Vec<(f64, f64)> {
-    let known: [(f64, Quantile); 4] = [
-        (0.5, |times| times.p50),
-        (0.9, |times| times.p90),
-        (0.99, |times| times.p99),
-        (0.999, |times| times.p999),
-    ];
-    let median =
-        |value: Quantile| Some(row.spread(|measured| of(measured).as_ref().map(value))?.median);
-    known.into_iter().filter_map(|(quantile, value)| Some((quantile, median(value)?))).collect()
+fn few_quantiles(row: &Row<'_>, times: Times) -> Vec<(f64, f64)> {
+    let known = [P50, P90, P99, P999].into_iter();
+    let told = known.filter_map(|it| Some((it.quantile, it.of(row, times)?.median)));
+    told.collect()
 }
 
 #[cfg(test)]
@@ -138,6 +128,7 @@ mod tests {
     use crate::report::json::{Results, example};
     use crate::report::looks::Looks;
     use crate::report::rows::rows;
+    use crate::stats::Percentiles;
 
     fn drawn(results: &Results) -> Vec<Figure> {
         let rows = rows(&results.cells);
@@ -163,5 +154,13 @@ mod tests {
         let figure = &drawn(&results)[0];
         assert!(figure.chart.contains("class='hollow"), "{}", figure.chart);
         assert_eq!(figure.table.lines[0].1[2].text, "≤ 333 µs");
+    }
+
+    #[test]
+    fn few_requests_have_few_percentiles() {
+        let columns = |requests| drawn(&timed(requests)).first().map(|it| it.table.columns.clone());
+        assert_eq!(columns(10_000).expect("a chart"), ["p50", "p90", "p99", "p99.9"]);
+        assert_eq!(columns(100).expect("a chart"), ["p50", "p90"]);
+        assert_eq!(columns(13), None);
     }
 }

@@ -15,6 +15,7 @@ pub(crate) use self::reach::Reach;
 pub(crate) use self::slope::Slope;
 
 use super::json::{self, Measured, Record, Role};
+use super::percentile::{P99, Times};
 use super::rows::{Row, rows};
 use crate::stats::{self, Ratio, Spread};
 
@@ -127,7 +128,8 @@ impl Figure {
         match self {
             Self::ServerCpuUsPerRequest => true,
             Self::RequestsPerSecond => row.shape == json::CLOSED && !row.client_bound(),
-            Self::P99Us | Self::BystandersP99Us => !row.client_bound(),
+            Self::P99Us => !row.client_bound() && P99.is_told(row, Times::Requests),
+            Self::BystandersP99Us => !row.client_bound() && P99.is_told(row, Times::Bystanders),
         }
     }
 
@@ -135,8 +137,8 @@ impl Figure {
         match self {
             Self::ServerCpuUsPerRequest => measured.server_cpu_us_per_request,
             Self::RequestsPerSecond => Some(measured.requests_per_second),
-            Self::P99Us => Some(measured.times_us()?.p99),
-            Self::BystandersP99Us => Some(measured.bystanders_us?.p99),
+            Self::P99Us => P99.in_round(Times::Requests, measured),
+            Self::BystandersP99Us => P99.in_round(Times::Bystanders, measured),
         }
     }
 
@@ -201,9 +203,11 @@ fn ceiling(row: &Row<'_>) -> Option<Ceiling> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::report::json::{Results, example};
-    use crate::stats::Percentiles;
+    use crate::stats::{Latency, Percentiles};
 
     #[test]
     fn every_backend_stands_beside_the_best_of_its_kind() {
@@ -268,8 +272,11 @@ mod tests {
     /// Two backends of which everybody's times are known.
     fn timed() -> Results {
         let mut results = example(6, &[("threads", 12.0), ("mio", 6.0)]);
+        let mut blocker = Latency::new();
+        (0..1_000).for_each(|_| blocker.record(Duration::from_micros(100)));
         for record in &mut results.cells {
             let measured = record.measured.as_mut().expect("measured");
+            measured.histogram = Some(blocker.encode());
             let times = Some(Percentiles { p50: 100.0, p99: 300.0, ..Percentiles::default() });
             (measured.service_time_us, measured.bystanders_us) = (times, times);
         }
@@ -286,5 +293,17 @@ mod tests {
         assert_eq!(ranked(&results), Figure::ALL);
         results.cells[0].measured.as_mut().expect("measured").client_bound = true;
         assert_eq!(ranked(&results), [Figure::ServerCpuUsPerRequest], "what it costs still is");
+    }
+
+    #[test]
+    fn a_percentile_is_ranked_only_with_ten_requests_beyond_it_in_every_round() {
+        let mut results = timed();
+        results.cells[0].measured.as_mut().expect("measured").requests = 2_000;
+        assert_eq!(ranked(&results), Figure::ALL, "a thousand of either");
+        results.cells[0].measured.as_mut().expect("measured").requests = 1_999;
+        assert_eq!(ranked(&results)[2..], [Figure::P99Us]);
+        let first = results.cells[0].measured.as_mut().expect("measured");
+        (first.requests, first.bystanders_us) = (999, None);
+        assert_eq!(ranked(&results)[2..], []);
     }
 }
