@@ -185,7 +185,7 @@ fn caption(results: &Results) -> String {
     } else {
         format!(
             "medians of {rounds} rounds; × is the ratio to the best of its kind, round by round, \
-             with an interval of at least 95%; a tie is one that holds 1"
+             with an interval of at least 95%, each interval for itself; a tie is one that holds 1"
         )
     };
     let rows = rows(&results.cells);
@@ -292,5 +292,11 @@ mod tests {
         results.cells[0].measured.as_mut().expect("measured").requests = 999;
         let text = draw(&results, Colours::Off);
         assert!(text.contains("111 µs") && !text.contains("333 µs"), "{text}");
+    }
+
+    #[test]
+    fn what_an_interval_does_not_cover_is_said() {
+        let text = draw(&example(6, &[("mio", 6.0)]), Colours::Off);
+        assert!(text.contains("each interval for itself"), "{text}");
     }
 }
