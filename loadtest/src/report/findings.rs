@@ -13,7 +13,7 @@ use super::rows::{Bound, Row, failures, rows};
 use super::standing::Standing;
 use super::table::ENOUGH_ROUNDS;
 use super::terminal;
-use super::verdict::{Figure, NULL_BOUNDS, NullKind, NullTest, Verdict};
+use super::verdict::{Figure, NULL_BOUNDS, NullKind, NullTest, Reach, Verdict};
 use crate::stats::Spread;
 
 /// PSS moves by some hundred KiB whatever a server does, so fewer connections than this say
@@ -211,13 +211,15 @@ fn memory(results: &Results, rows: &[&Row<'_>]) -> Option<Finding> {
 }
 
 fn reach(verdict: &Verdict) -> Option<Finding> {
-    let stopped = verdict.reach.iter().filter(|reach| reach.connections < reach.asked);
-    let stopped: Vec<String> = stopped.map(ToString::to_string).collect();
-    let most = verdict.reach.iter().map(|reach| reach.connections).max()?;
-    let most = thousands(most as f64);
+    let (stopped, others): (Vec<&Reach>, Vec<&Reach>) =
+        verdict.reach.iter().partition(|reach| reach.stopped_by.is_some());
+    let stopped: Vec<String> = stopped.into_iter().map(ToString::to_string).collect();
+    let most = others.iter().map(|reach| reach.connections).max();
+    let most = thousands(most.unwrap_or(0) as f64);
+    (!verdict.reach.is_empty()).then_some(())?;
     Some(if stopped.is_empty() {
         Finding::new("How far", format!("all held {most} connections, and nothing stopped them."))
-    } else if stopped.len() < verdict.reach.len() {
+    } else if !others.is_empty() {
         let text = format!("{}. Nothing stopped the others at {most}.", stopped.join(". "));
         Finding::new("How far", text)
     } else {
@@ -282,7 +284,6 @@ fn kinds(count: usize) -> String {
 mod tests {
     use super::*;
     use crate::report::json::example;
-    use crate::report::verdict::{NullKind, Reach};
     use crate::stats::{Percentiles, Ratio};
 
     fn texts(results: &Results) -> Vec<String> {
@@ -446,5 +447,20 @@ mod tests {
         assert!(of("Client-bound: ").contains("in 1 of 3 cells"), "{texts:?}");
         assert!(of("Late: ").contains("in 1 of 3 cells"), "{texts:?}");
         assert!(of("Late: ").contains("the generator's own"), "{texts:?}");
+    }
+
+    #[test]
+    fn one_that_was_stopped_in_another_shape_is_not_said_to_have_held_all() {
+        let mut results = example(1, &[("threads", 12.0)]);
+        let reach = Reach {
+            backend: "threads".to_owned(),
+            connections: 10_000,
+            asked: 10_000,
+            stopped_by: Some("vm.max_map_count".to_owned()),
+        };
+        results.verdict.reach = vec![reach];
+        let wanted = "How far: threads: 10,000 connections in one shape; of 10,000 in another it \
+                      was stopped by: vm.max_map_count.";
+        assert!(texts(&results).contains(&wanted.to_owned()), "{:?}", texts(&results));
     }
 }

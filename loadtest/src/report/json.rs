@@ -328,6 +328,8 @@ pub(crate) fn example(rounds: usize, backends: &[(&str, f64)]) -> Results {
             requests_per_second: 100_000.0,
             server_cpu_us_per_request: Some(cpu),
             memory_kib_per_connection: Some(2.0),
+            connected: 64,
+            established: 64,
             ..Measured::default()
         }),
         limit: None,

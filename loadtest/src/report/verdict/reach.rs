@@ -12,7 +12,7 @@ use crate::report::rows::Row;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Reach {
     pub(crate) backend: String,
-    /// The most connections that were answered and held.
+    /// The most connections that were answered and held, in whichever shape.
     pub(crate) connections: usize,
     /// How many were asked of it when it was stopped; if it was not, at most.
     pub(crate) asked: usize,
@@ -23,11 +23,17 @@ pub(crate) struct Reach {
 impl Display for Reach {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { backend, connections, asked, stopped_by } = self;
+        let elsewhere = connections >= asked;
         let (connections, asked) = (thousands(*connections as f64), thousands(*asked as f64));
         match stopped_by {
             None => {
                 write!(formatter, "{backend}: {connections} connections, and nothing stopped it")
             }
+            Some(limit) if elsewhere => write!(
+                formatter,
+                "{backend}: {connections} connections in one shape; of {asked} in another it was \
+                 stopped by: {limit}"
+            ),
             Some(limit) => write!(
                 formatter,
                 "{backend}: {connections} connections; of {asked} it was stopped by: {limit}"
@@ -59,7 +65,10 @@ fn reach_of(backend: &str, mut records: Vec<&Record>) -> Reach {
         backend: backend.to_owned(),
         connections: held.max().unwrap_or(0),
         asked: last.map_or(0, |record| record.connections),
-        stopped_by: stopped.and_then(|it| it.limit.clone().or_else(|| it.failure.clone())),
+        stopped_by: stopped.map(|it| {
+            let said = it.limit.clone().or_else(|| it.failure.clone());
+            said.unwrap_or_else(|| "a limit that was not seen".to_owned())
+        }),
     }
 }
 
@@ -90,6 +99,17 @@ mod tests {
                  RLIMIT_NOFILE 64",
                 "may: 1,000 connections, and nothing stopped it",
             ]
+        );
+    }
+
+    #[test]
+    fn one_that_lacks_connections_was_stopped_even_if_nobody_says_by_what() {
+        let mut results = example(2, &[("mio", 6.0)]);
+        results.cells[0].connections = 100;
+        let lines = Verdict::of(&results.cells).reach;
+        assert_eq!(
+            lines[0].to_string(),
+            "mio: 64 connections; of 100 it was stopped by: a limit that was not seen"
         );
     }
 }
