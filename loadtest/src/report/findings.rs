@@ -199,10 +199,9 @@ fn memory(results: &Results, rows: &[&Row<'_>]) -> Option<Finding> {
         let text = format!("KiB of user memory for each connection held: {}.", each.join(", "));
         return Some(Finding::new("Memory", text));
     }
-    let enough = rows.iter().filter(|row| row.connections >= ENOUGH_CONNECTIONS);
-    let most = enough.map(|row| row.connections).max()?;
-    let held = rows
-        .iter()
+    let enough = || rows.iter().filter(|row| row.tells_memory());
+    let most = enough().map(|row| row.connections).max()?;
+    let held = enough()
         .filter(|row| row.connections == most)
         .filter_map(|row| Some(row.spread(|measured| measured.memory_kib_per_connection)?.median));
     let Spread { least, greatest, .. } = Spread::of(held)?;

@@ -96,7 +96,7 @@ pub(crate) struct Measured {
     pub(crate) fresh_memory_kib: Option<u64>,
     /// With all connections answered once and held.
     pub(crate) held_memory_kib: Option<u64>,
-    /// (held - fresh) / connections.
+    /// (held - fresh) / connections; null in a shape in which nobody holds one.
     pub(crate) memory_kib_per_connection: Option<f64>,
     /// Memory that the kernel itself took. Its slab is that of the whole machine: the generator's
     /// ends of the connections are in it, which are the same for all.
@@ -241,7 +241,9 @@ impl Measured {
         let Outcome { summary, cost } = outcome;
         let by = |value: f64, count: f64| (count > 0.0).then(|| value / count);
         let grown = |fresh: u64, held: u64| held as f64 - fresh as f64;
-        let connected = summary.connected as f64;
+        // In a shape that connects anew for each request nobody holds what memory is divided by.
+        let is_held = summary.shape.holds_connections();
+        let held = if is_held { summary.connected as f64 } else { 0.0 };
         let since_start =
             |count: Option<u64>| by(count? as f64, summary.requests_since_start as f64);
         let cpu_us = cost.utilisation.map(|part| part * summary.window_seconds * 1e6);
@@ -259,10 +261,10 @@ impl Measured {
             memory_is: cost.memory_is,
             fresh_memory_kib: cost.fresh_memory_kib,
             held_memory_kib: cost.held_memory_kib,
-            memory_kib_per_connection: user.and_then(|user| by(user, connected)),
+            memory_kib_per_connection: user.and_then(|user| by(user, held)),
             fresh_kernel_kib: cost.fresh_kernel_kib,
             held_kernel_kib: cost.held_kernel_kib,
-            kernel_kib_per_connection: kernel.and_then(|kernel| by(kernel, connected)),
+            kernel_kib_per_connection: kernel.and_then(|kernel| by(kernel, held)),
             threads: cost.threads,
             open_files: cost.open_files,
             voluntary_switches_per_request: since_start(cost.voluntary_switches),
@@ -340,4 +342,23 @@ pub(crate) fn example(rounds: usize, backends: &[(&str, f64)]) -> Results {
         .collect();
     let experiment = Experiment { rounds, seed: 7, ..Experiment::default() };
     Results::new(Environment::default(), experiment, true, cells)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Shape;
+
+    #[test]
+    fn connections_that_nobody_holds_take_no_memory() {
+        let of = |shape| {
+            let summary = Summary { shape, connected: 64, ..Summary::default() };
+            let mut outcome = Outcome { summary, ..Outcome::default() };
+            outcome.cost.fresh_memory_kib = Some(1_000);
+            outcome.cost.held_memory_kib = Some(1_128);
+            Measured::of(&outcome).memory_kib_per_connection
+        };
+        assert_eq!(of(Shape::Closed), Some(2.0));
+        assert_eq!(of(Shape::Churn), None);
+    }
 }

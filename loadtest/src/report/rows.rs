@@ -2,9 +2,10 @@
 
 use std::fmt::{self, Display};
 
+use super::findings::ENOUGH_CONNECTIONS;
 use super::json::{Measured, Record, Results, Role};
 use crate::lab::Backend;
-use crate::load::{CLIENT_BOUND, Errors};
+use crate::load::{CLIENT_BOUND, Errors, Shape};
 use crate::stats::Spread;
 
 /// All rounds of one cell.
@@ -77,6 +78,16 @@ impl<'r> Row<'r> {
     /// All rounds, measured or not.
     pub(crate) fn records(&self) -> impl Iterator<Item = &'r Record> {
         self.records.iter().copied()
+    }
+
+    /// Whether its users keep their connections: no others take memory while it is looked at.
+    pub(crate) fn holds_connections(&self) -> bool {
+        self.shape.parse::<Shape>().map_or(true, Shape::holds_connections)
+    }
+
+    /// Whether the memory of one connection can be told from what a process takes anyway.
+    pub(crate) fn tells_memory(&self) -> bool {
+        self.connections >= ENOUGH_CONNECTIONS && self.holds_connections()
     }
 
     /// The errors of all rounds by kind.

@@ -4,7 +4,6 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::figures::{Entry, Table};
-use super::findings::ENOUGH_CONNECTIONS;
 use super::grid::{Cell, Colours, Grid, Side, Tone};
 use super::json::{Measured, Results, Role};
 use super::numbers::{counted, thousands, time};
@@ -107,7 +106,7 @@ fn cells(row: &Row<'_>, results: &Results) -> Vec<Cell> {
     };
     let kib = |value| format!("{value:.1} KiB");
     let memory = |value| {
-        if row.connections < ENOUGH_CONNECTIONS { dash() } else { of(value, &kib) }
+        if row.tells_memory() { of(value, &kib) } else { dash() }
     };
     let plain = |text: String| Cell::new(&text, Tone::Plain);
     let rate = of(|measured| Some(measured.requests_per_second), &thousands);
@@ -298,5 +297,14 @@ mod tests {
     fn what_an_interval_does_not_cover_is_said() {
         let text = draw(&example(6, &[("mio", 6.0)]), Colours::Off);
         assert!(text.contains("each interval for itself"), "{text}");
+    }
+
+    #[test]
+    fn where_nobody_holds_a_connection_none_takes_memory() {
+        let mut results = example(1, &[("mio", 6.0)]);
+        assert!(draw(&results, Colours::Off).contains("2.0 KiB"));
+        results.cells[0].shape = "churn".to_owned();
+        let text = draw(&results, Colours::Off);
+        assert!(!text.contains("KiB"), "{text}");
     }
 }

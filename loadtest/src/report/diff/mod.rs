@@ -9,7 +9,6 @@ mod around;
 
 use std::fmt::Write;
 
-use super::findings::ENOUGH_CONNECTIONS;
 use super::grid::{Cell, Colours, Grid, Side, Tone};
 use super::json::{Measured, Results, Role};
 use super::numbers::{counted, short, thousands, time};
@@ -69,7 +68,7 @@ const FIGURES: [Figure; 4] = [
     Figure {
         name: "memory/conn",
         values: |row| {
-            let is_enough = row.connections >= ENOUGH_CONNECTIONS;
+            let is_enough = row.tells_memory();
             each(row, |measured| measured.memory_kib_per_connection.filter(|_| is_enough))
         },
         show: |value| format!("{} KiB", short(value)),

@@ -84,6 +84,9 @@ impl Section<'_, '_> {
 
     /// The server's memory over connections held.
     pub(in crate::report) fn memory(&self) -> Option<Figure> {
+        if !self.rows.iter().all(|row| row.holds_connections()) {
+            return None;
+        }
         let held: fn(&Measured) -> Option<f64> =
             |measured| Some(measured.held_memory_kib? as f64 / 1024.0);
         let least = self.rows.iter().filter_map(|row| Some(row.spread(held)?.least));
@@ -200,7 +203,7 @@ impl Section<'_, '_> {
             let each = row.spread(|measured| measured.memory_kib_per_connection);
             let kernel = row.spread(|measured| measured.kernel_kib_per_connection);
             match each {
-                Some(each) if row.connections >= ENOUGH_CONNECTIONS => Entry {
+                Some(each) if row.tells_memory() => Entry {
                     text: short(each.median),
                     note: kernel.map_or_else(String::new, |of| format!("+ {}", short(of.median))),
                 },
@@ -211,5 +214,30 @@ impl Section<'_, '_> {
             "KiB of user memory for each connection, and the kernel's beside it, by connections",
             entry,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::json::{Results, example};
+    use crate::report::looks::Looks;
+    use crate::report::rows::rows;
+
+    /// Whether throughput and memory are drawn.
+    fn drawn(results: &Results) -> (bool, bool) {
+        let rows = rows(&results.cells);
+        let rows: Vec<&Row<'_>> = rows.iter().collect();
+        let section = Section { rows: &rows, looks: &Looks::of(results), results };
+        (section.throughput().is_some(), section.memory().is_some())
+    }
+
+    #[test]
+    fn memory_of_connections_is_drawn_where_they_are_held() {
+        let mut results = example(1, &[("mio", 6.0)]);
+        results.cells[0].measured.as_mut().expect("measured").held_memory_kib = Some(4_096);
+        assert!(drawn(&results).1);
+        results.cells[0].shape = "churn".to_owned();
+        assert!(!drawn(&results).1);
     }
 }

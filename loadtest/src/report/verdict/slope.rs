@@ -9,7 +9,8 @@ use crate::report::json::{Measured, Role};
 use crate::report::rows::Row;
 use crate::stats;
 
-/// Memory for each connection more: least squares over all cells of one scenario.
+/// Memory for each connection more: least squares over all cells of one scenario in which
+/// connections are held.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Slope {
     pub(crate) backend: String,
@@ -35,14 +36,15 @@ impl Display for Slope {
 /// One for each backend and scenario, where there are several numbers of connections.
 pub(super) fn slopes(rows: &[Row<'_>]) -> Vec<Slope> {
     let mut slopes: Vec<Slope> = Vec::new();
-    for row in rows.iter().filter(|row| row.role == Role::Compared) {
+    let held = || rows.iter().filter(|row| row.holds_connections());
+    for row in held().filter(|row| row.role == Role::Compared) {
         let of_one = |other: &&Row<'_>| {
             (other.backend, other.scenario, other.role) == (row.backend, row.scenario, row.role)
         };
         let has_one =
             |slope: &Slope| slope.backend == row.backend && slope.scenario == row.scenario;
         if !slopes.iter().any(has_one) {
-            let rows: Vec<&Row<'_>> = rows.iter().filter(of_one).collect();
+            let rows: Vec<&Row<'_>> = held().filter(of_one).collect();
             slopes.extend(slope(&rows));
         }
     }
@@ -97,5 +99,22 @@ mod tests {
         assert_eq!(slope.kernel_kib_per_connection, None);
         let lines = verdict.rungs();
         assert_eq!(lines, ["mio: 1,064 connections, and nothing stopped it; each takes 2.0 KiB"]);
+    }
+
+    #[test]
+    fn connections_that_nobody_holds_are_in_no_slope() {
+        let mut results = example(4, &[("mio", 6.0)]);
+        let cells = [(64, "closed"), (1_064, "closed"), (64, "churn"), (1_064, "churn")];
+        for (record, (connections, shape)) in results.cells.iter_mut().zip(cells) {
+            (record.connections, record.shape) = (connections, shape.to_owned());
+            let measured = record.measured.as_mut().expect("measured");
+            measured.connected = connections;
+            measured.fresh_memory_kib = Some(1_000);
+            let each = if shape == "churn" { 0 } else { 2 };
+            measured.held_memory_kib = Some(1_100 + each * connections as u64);
+        }
+        let verdict = Verdict::of(&results.cells);
+        let [slope] = &verdict.slopes[..] else { panic!("{:?}", verdict.slopes) };
+        assert!((slope.user_kib_per_connection - 2.0).abs() < 1e-9, "{slope:?}");
     }
 }
