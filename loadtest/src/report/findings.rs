@@ -152,7 +152,8 @@ pub(super) fn tail(verdict: &Verdict, rows: &[&Row<'_>]) -> Vec<String> {
     let Some(kind) = by_connections(rows).last() else { return Vec::new() };
     let at = kind.first().map_or(0, |row| row.connections);
     let told = |what: &str, times: Times| {
-        let known = kind.iter().filter(|row| P99.of(row, times).is_some());
+        let all_held = kind.iter().filter(|row| row.lacking().is_none());
+        let known = all_held.filter(|row| P99.of(row, times).is_some());
         let (bound, own): (Vec<&Row<'_>>, Vec<&Row<'_>>) =
             known.copied().partition(|row| row.client_bound());
         let values = own.iter().filter_map(|row| Some((P99.of(row, times)?.median, row.backend)));
@@ -427,6 +428,8 @@ mod tests {
             ["p99 of service times at 64 connections: 300 µs (mio) to 1.50 ms (threads); that of \
               1 backend is the generator's own."]
         );
+        results.cells[1].measured.as_mut().expect("measured").connected = 60;
+        assert!(told(&results)[0].contains(": 1.50 ms; that of 1 "), "mio did not hold them all");
         for record in &mut results.cells {
             record.measured.as_mut().expect("measured").requests = 999;
         }

@@ -83,7 +83,7 @@ impl Place {
             match Standing::of(&results.verdict, row, figure) {
                 Standing::Best | Standing::Tie(_) => first += 1,
                 Standing::Apart(ratio) => apart.push(ratio.median),
-                Standing::ClientBound(_) | Standing::Unranked => {}
+                Standing::ClientBound(_) | Standing::Lacking { .. } | Standing::Unranked => {}
             }
         }
         let all = first + apart.len();
@@ -171,6 +171,7 @@ fn least(results: &Results, kind: &[&Row<'_>]) -> Option<String> {
 fn cpu_range(kind: &[&Row<'_>]) -> Option<String> {
     let medians = kind
         .iter()
+        .filter(|row| row.lacking().is_none())
         .filter_map(|row| Some(row.spread(|measured| measured.server_cpu_us_per_request)?.median));
     let Spread { least, greatest, .. } = Spread::of(medians)?;
     let (least, greatest) = (short(least), short(greatest));

@@ -80,6 +80,12 @@ impl<'r> Row<'r> {
         self.records.iter().copied()
     }
 
+    /// How many connections it held where that was not all: the least of its rounds.
+    pub(crate) fn lacking(&self) -> Option<usize> {
+        let held = self.measured().map(|measured| measured.connected).min()?;
+        (held < self.connections).then_some(held)
+    }
+
     /// Whether its users keep their connections: no others take memory while it is looked at.
     pub(crate) fn holds_connections(&self) -> bool {
         self.shape.parse::<Shape>().map_or(true, Shape::holds_connections)

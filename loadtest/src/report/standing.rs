@@ -1,5 +1,6 @@
 //! Where a row stands among its kind by one figure, in the words of every report.
 
+use super::numbers::thousands;
 use super::rows::{Bound, Row};
 use super::verdict::{Figure, Verdict};
 use crate::stats::Ratio;
@@ -15,6 +16,8 @@ pub(super) enum Standing {
     Apart(Ratio),
     /// The generator was the limit, so that throughput and times say nothing about the server.
     ClientBound(Bound),
+    /// It held fewer connections than it was asked to: another load than the others had.
+    Lacking { held: usize, asked: usize },
     /// Too few rounds, or nobody to compare it with.
     Unranked,
 }
@@ -22,6 +25,9 @@ pub(super) enum Standing {
 impl Standing {
     /// By what follows from the cells.
     pub(super) fn of(verdict: &Verdict, row: &Row<'_>, figure: Figure) -> Self {
+        if let Some(held) = row.lacking() {
+            return Self::Lacking { held, asked: row.connections };
+        }
         if let Some(bound) = row.bound().filter(|_| figure.is_of_both()) {
             return Self::ClientBound(bound);
         }
@@ -48,9 +54,15 @@ impl Standing {
             Self::Tie(ratio) => format!("tie {}", times(&ratio)),
             Self::Apart(ratio) => times(&ratio),
             Self::ClientBound(bound) => bound.to_string(),
+            Self::Lacking { held, asked } => lacking(held, asked),
             Self::Unranked => String::new(),
         }
     }
+}
+
+/// How many of its connections a row held.
+pub(super) fn lacking(held: usize, asked: usize) -> String {
+    format!("held {} of {}", thousands(held as f64), thousands(asked as f64))
 }
 
 /// A ratio with its interval. One that does not hold 1 never looks as if it did.
@@ -106,7 +118,7 @@ mod tests {
             let measured = record.measured.as_mut().expect("measured");
             measured.service_time_us = Some(Percentiles { p99: 300.0, ..Percentiles::default() });
             match record.backend.as_str() {
-                "threads" => {}
+                "threads" => measured.connected = 60,
                 "mio" => (measured.client_bound, measured.generator_utilisation) = (true, 0.95),
                 // The generator had time, and was late in spite of it.
                 _ => (measured.client_bound, measured.generator_utilisation) = (true, 0.4),
@@ -118,7 +130,8 @@ mod tests {
             rows.iter().map(|row| Standing::of(&verdict, row, figure).in_words()).collect()
         };
         let figures = [Figure::RequestsPerSecond, Figure::P99Us].map(words);
-        assert_eq!(figures[0], ["", "client-bound", "late"]);
+        assert_eq!(figures[0], ["held 60 of 64", "client-bound", "late"]);
         assert_eq!(figures[1], figures[0]);
+        assert_eq!(words(Figure::ServerCpuUsPerRequest)[0], "held 60 of 64");
     }
 }

@@ -156,7 +156,7 @@ fn beside(row: &Row<'_>, results: &Results, figure: Figure) -> Cell {
         Standing::Best => Tone::Best,
         Standing::Tie(_) => Tone::Tie,
         Standing::Apart(_) => Tone::Plain,
-        Standing::ClientBound(_) => Tone::Mark,
+        Standing::ClientBound(_) | Standing::Lacking { .. } => Tone::Mark,
         Standing::Unranked => {
             return Cell::new(&range(row, figure).unwrap_or_default(), Tone::Aside);
         }
@@ -192,7 +192,12 @@ fn caption(results: &Results) -> String {
     let meanings = meanings.filter(|bound| rows.iter().any(|row| row.bound() == Some(*bound)));
     let bound: String =
         meanings.map(|bound| format!("{bound}: {}; not ranked\n", meaning(bound))).collect();
-    format!("\n{}; {standings}; seed {seed}\n{bound}{LIMIT}\n", times(results))
+    let lacking = if rows.iter().any(|row| row.lacking().is_some()) {
+        "held n of m: with fewer connections it was asked for less; not ranked\n"
+    } else {
+        ""
+    };
+    format!("\n{}; {standings}; seed {seed}\n{bound}{lacking}{LIMIT}\n", times(results))
 }
 
 /// What it means that the generator was the limit in this way.

@@ -13,7 +13,8 @@ use super::grid::{Cell, Colours, Grid, Side, Tone};
 use super::json::{Measured, Results, Role};
 use super::numbers::{counted, short, thousands, time};
 use super::percentile::{P99, Times};
-use super::rows::{Bound, Row, rows};
+use super::rows::{Row, rows};
+use super::standing::lacking;
 use crate::stats::{Change, Spread, change};
 
 const COLUMNS: [(&str, Side); 6] = [
@@ -169,16 +170,16 @@ fn lines(grid: &mut Grid, (before, after): (&Row<'_>, &Row<'_>), tally: &mut Tal
         let Some((first, second)) = Spread::of(a.clone()).zip(Spread::of(b.clone())) else {
             continue;
         };
-        let bound = before.bound().or(after.bound()).filter(|_| *is_of_both);
-        let change = change(a, b).filter(|_| bound.is_none());
-        tally.count(change.as_ref(), bound.is_some());
+        let unlike = unlike(before, after, *is_of_both);
+        let change = change(a, b).filter(|_| unlike.is_none());
+        tally.count(change.as_ref(), unlike.is_some());
         let limit = if *more_is_better { "≥" } else { "≤" };
         let shown = |row: &Row<'_>, spread: Spread| match change {
             Some(_) => show(spread.median),
             None if *is_of_both && row.client_bound() => format!("{limit} {}", show(spread.median)),
             None => with_range(spread, *show),
         };
-        let (ratio, verdict) = in_words(change.as_ref(), bound, *more_is_better);
+        let (ratio, verdict) = in_words(change.as_ref(), unlike, *more_is_better);
         grid.row(vec![
             Cell::new(&std::mem::take(&mut name), Tone::Heading),
             Cell::new(figure, Tone::Plain),
@@ -190,15 +191,27 @@ fn lines(grid: &mut Grid, (before, after): (&Row<'_>, &Row<'_>), tally: &mut Tal
     }
 }
 
+/// Why two rows can't be compared, if they can't: one of them held fewer connections than it was
+/// asked to, or the generator was the limit, which matters to some figures.
+fn unlike(before: &Row<'_>, after: &Row<'_>, is_of_both: bool) -> Option<String> {
+    let held = |row: &Row<'_>| Some(lacking(row.lacking()?, row.connections));
+    let bound = || before.bound().or(after.bound()).filter(|_| is_of_both);
+    held(before).or_else(|| held(after)).or_else(|| Some(bound()?.to_string()))
+}
+
 /// What a figure is in each round that has it.
 fn each(row: &Row<'_>, of: impl Fn(&Measured) -> Option<f64>) -> Vec<f64> {
     row.measured().filter_map(of).collect()
 }
 
-fn in_words(change: Option<&Change>, bound: Option<Bound>, more_is_better: bool) -> (String, Cell) {
+fn in_words(
+    change: Option<&Change>,
+    unlike: Option<String>,
+    more_is_better: bool,
+) -> (String, Cell) {
     let Some(change) = change else {
         let too_few = || Cell::new("too few rounds", Tone::Aside);
-        let why = bound.map_or_else(too_few, |bound| Cell::new(&bound.to_string(), Tone::Mark));
+        let why = unlike.map_or_else(too_few, |why| Cell::new(&why, Tone::Mark));
         return (String::new(), why);
     };
     let Change { ratio, low, high } = change;
@@ -226,13 +239,13 @@ fn with_range(spread: Spread, show: fn(f64) -> String) -> String {
 }
 
 impl Tally {
-    fn count(&mut self, change: Option<&Change>, is_bound: bool) {
+    fn count(&mut self, change: Option<&Change>, is_unlike: bool) {
         match change {
             Some(change) => {
                 self.compared += 1;
                 self.ties += usize::from(change.is_tie());
             }
-            None => self.unranked += usize::from(!is_bound),
+            None => self.unranked += usize::from(!is_unlike),
         }
     }
 }
@@ -396,5 +409,14 @@ mod tests {
         let of_times: Vec<&str> = text.lines().filter(|line| line.contains(" p99 ")).collect();
         let [line] = of_times[..] else { panic!("nine of one lie beyond its p99: {text}") };
         assert!(line.contains("≤ 300 µs") && line.ends_with("late"), "{line}");
+    }
+
+    #[test]
+    fn runs_that_did_not_hold_all_connections_are_not_compared() {
+        let mut after = scattered(6.0);
+        let of_mio = after.cells.iter_mut().find(|record| record.backend == "mio");
+        of_mio.and_then(|record| record.measured.as_mut()).expect("measured").connected = 60;
+        let text = diff(&scattered(6.0), &after);
+        assert!(line(&text, "  mio").ends_with("held 60 of 64"), "{text}");
     }
 }

@@ -125,12 +125,14 @@ impl Figure {
     }
 
     fn is_ranked(self, row: &Row<'_>) -> bool {
-        match self {
-            Self::ServerCpuUsPerRequest => true,
-            Self::RequestsPerSecond => row.shape == json::CLOSED && !row.client_bound(),
-            Self::P99Us => !row.client_bound() && P99.is_told(row, Times::Requests),
-            Self::BystandersP99Us => !row.client_bound() && P99.is_told(row, Times::Bystanders),
-        }
+        let is_asked_alike = row.lacking().is_none();
+        is_asked_alike
+            && match self {
+                Self::ServerCpuUsPerRequest => true,
+                Self::RequestsPerSecond => row.shape == json::CLOSED && !row.client_bound(),
+                Self::P99Us => !row.client_bound() && P99.is_told(row, Times::Requests),
+                Self::BystandersP99Us => !row.client_bound() && P99.is_told(row, Times::Bystanders),
+            }
     }
 
     fn of(self, measured: &Measured) -> Option<f64> {
@@ -305,5 +307,12 @@ mod tests {
         let first = results.cells[0].measured.as_mut().expect("measured");
         (first.requests, first.bystanders_us) = (999, None);
         assert_eq!(ranked(&results)[2..], []);
+    }
+
+    #[test]
+    fn one_that_held_fewer_connections_is_not_ranked_beside_those_that_held_all() {
+        let mut results = timed();
+        results.cells[0].measured.as_mut().expect("measured").connected = 60;
+        assert_eq!(ranked(&results), []);
     }
 }
