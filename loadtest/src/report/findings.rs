@@ -11,7 +11,7 @@ use super::percentile::{P99, Times};
 use super::places::{Place, between, by_connections, names};
 use super::rows::{Bound, Row, failures, rows};
 use super::standing::Standing;
-use super::table::ENOUGH_ROUNDS;
+use super::table::{ENOUGH_ROUNDS, rounds};
 use super::terminal;
 use super::verdict::{Figure, NULL_BOUNDS, NullKind, NullTest, Reach, Verdict};
 use crate::stats::Spread;
@@ -51,14 +51,11 @@ pub(super) fn findings(results: &Results) -> Vec<Finding> {
         findings.push(Finding::warning("The comparison was interrupted", text));
     }
     let compared = compared(&rows);
-    if results.experiment.rounds < ENOUGH_ROUNDS {
+    let rounds = rounds(results);
+    if rounds < ENOUGH_ROUNDS {
         let text = format!(
             "a ranking needs {ENOUGH_ROUNDS} rounds, and there {}; what follows are ranges.",
-            if results.experiment.rounds == 1 {
-                "was one".to_owned()
-            } else {
-                format!("were {}", results.experiment.rounds)
-            }
+            if rounds == 1 { "was one".to_owned() } else { format!("were {rounds}") }
         );
         findings.push(Finding::new("Nothing is ranked", text));
         findings.extend(memory(results, &compared));
@@ -464,5 +461,13 @@ mod tests {
         let wanted = "How far: threads: 10,000 connections in one shape; of 10,000 in another it \
                       was stopped by: vm.max_map_count.";
         assert!(texts(&results).contains(&wanted.to_owned()), "{:?}", texts(&results));
+    }
+
+    #[test]
+    fn rounds_that_were_not_measured_are_not_counted() {
+        let mut results = example(3, &[("mio", 6.0)]);
+        (results.experiment.rounds, results.complete) = (9, false);
+        let texts = texts(&results);
+        assert!(texts[1].contains("there were 3; what follows are ranges"), "{texts:?}");
     }
 }

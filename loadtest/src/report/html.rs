@@ -149,9 +149,8 @@ fn whole<'r>(results: &'r Results, rows: &[Row<'r>]) -> Page<'r> {
 }
 
 fn conduct(results: &Results) -> String {
-    let rounds = results.experiment.rounds;
     let times = table::times(results);
-    let ranking = if rounds < ENOUGH_ROUNDS {
+    let ranking = if table::rounds(results) < ENOUGH_ROUNDS {
         format!("A ranking needs {ENOUGH_ROUNDS} rounds, so ranges are shown and nothing is ranked")
     } else {
         "Figures are medians of the rounds. Two backends are compared round by round: × is the \
@@ -161,8 +160,10 @@ fn conduct(results: &Results) -> String {
          one kind of cell in four"
             .to_owned()
     };
-    let rounds = counted(rounds, "round");
-    format!("{rounds} of {times}, each with a fresh server and a fresh generator. {ranking}.")
+    let rounds = table::rounds_in_words(results);
+    format!(
+        "Measured: {rounds} of {times}, each with a fresh server and a fresh generator. {ranking}."
+    )
 }
 
 fn section(anchor: &str, title: Title<'_>, figures: &Figures<'_, '_>, rows: &[Row<'_>]) -> Section {
@@ -199,5 +200,14 @@ mod tests {
     fn what_an_interval_does_not_cover_is_said() {
         let said = conduct(&example(6, &[("mio", 6.0)]));
         assert!(said.contains("each interval stands for itself"), "{said}");
+    }
+
+    #[test]
+    fn the_rounds_are_those_that_were_measured() {
+        let mut results = example(3, &[("mio", 6.0)]);
+        (results.experiment.rounds, results.complete) = (9, false);
+        let said = conduct(&results);
+        assert!(said.starts_with("Measured: up to 3 of 9 rounds of "), "{said}");
+        assert!(said.contains("nothing is ranked"), "{said}");
     }
 }

@@ -7,7 +7,7 @@ use super::json::Results;
 use super::numbers::{short, thousands};
 use super::rows::Row;
 use super::standing::Standing;
-use super::table::ENOUGH_ROUNDS;
+use super::table::{ENOUGH_ROUNDS, rounds};
 use super::verdict::Figure;
 use crate::stats::Spread;
 
@@ -128,13 +128,13 @@ pub(super) fn places(results: &Results, rows: &[&Row<'_>]) -> Option<Table> {
         columns: columns.map(str::to_owned).collect(),
         lines: names(rows).into_iter().map(line).collect(),
     };
-    (results.experiment.rounds >= ENOUGH_ROUNDS).then_some(table)
+    (rounds(results) >= ENOUGH_ROUNDS).then_some(table)
 }
 
 /// Who needed the least CPU a request, with those tied with it, for each scenario and number of
 /// connections; with too few rounds what was seen.
 pub(super) fn matrix(results: &Results, rows: &[&Row<'_>]) -> Table {
-    let is_ranked = results.experiment.rounds >= ENOUGH_ROUNDS;
+    let is_ranked = rounds(results) >= ENOUGH_ROUNDS;
     let mut counts: Vec<usize> = rows.iter().map(|row| row.connections).collect();
     counts.sort_unstable();
     counts.dedup();
@@ -232,5 +232,15 @@ mod tests {
         assert_eq!(of("closed"), "closed");
         assert_eq!(of("open 5100/s"), "open 50%");
         assert_eq!(of("open 7/s"), "open 7/s", "one that was asked for by its name");
+    }
+
+    #[test]
+    fn rounds_that_were_not_measured_rank_nobody() {
+        let mut results = example(3, &[("threads", 12.0), ("mio", 6.0)]);
+        (results.experiment.rounds, results.complete) = (9, false);
+        let rows = rows(&results.cells);
+        let rows: Vec<&Row<'_>> = rows.iter().collect();
+        assert_eq!(line(&matrix(&results, &rows).lines[0]), "6.00–12.0 ");
+        assert!(places(&results, &rows).is_none());
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn table(results: &Results) -> String {
 }
 
 fn draw(results: &Results, colours: Colours) -> String {
-    let is_ranked = results.experiment.rounds >= ENOUGH_ROUNDS;
+    let is_ranked = rounds(results) >= ENOUGH_ROUNDS;
     let beside = if is_ranked { "by the best's" } else { "range" };
     let named = |(name, side): (&'static str, Side)| {
         if name.is_empty() { (beside, side) } else { (name, side) }
@@ -178,13 +178,14 @@ fn range(row: &Row<'_>, figure: Figure) -> Option<String> {
 }
 
 fn caption(results: &Results) -> String {
-    let (rounds, seed) = (results.experiment.rounds, results.experiment.seed);
+    let (rounds, seed) = (rounds(results), results.experiment.seed);
     let standings = if rounds < ENOUGH_ROUNDS {
         format!("{rounds} of {ENOUGH_ROUNDS} rounds that a ranking needs: ranges, not ranked")
     } else {
         format!(
-            "medians of {rounds} rounds; × is the ratio to the best of its kind, round by round, \
-             with an interval of at least 95%, each interval for itself; a tie is one that holds 1"
+            "medians of {}; × is the ratio to the best of its kind, round by round, \
+             with an interval of at least 95%, each interval for itself; a tie is one that holds 1",
+            rounds_in_words(results)
         )
     };
     let rows = rows(&results.cells);
@@ -205,6 +206,22 @@ fn meaning(bound: Bound) -> &'static str {
     match bound {
         Bound::Busy => "the generator's core was busy over 90%, and the server could do more",
         Bound::Late => "requests left so late that the times are the generator's own",
+    }
+}
+
+/// How many rounds were measured; of an interrupted comparison the last may not be whole.
+pub(super) fn rounds(results: &Results) -> usize {
+    let measured = results.cells.iter().filter(|record| record.measured.is_some());
+    measured.map(|record| record.round).max().unwrap_or(0)
+}
+
+/// The same beside how many there were to be, if it was interrupted.
+pub(super) fn rounds_in_words(results: &Results) -> String {
+    let measured = rounds(results);
+    if results.complete {
+        counted(measured, "round")
+    } else {
+        format!("up to {measured} of {}", counted(results.experiment.rounds, "round"))
     }
 }
 
@@ -311,5 +328,17 @@ mod tests {
         results.cells[0].shape = "churn".to_owned();
         let text = draw(&results, Colours::Off);
         assert!(!text.contains("KiB"), "{text}");
+    }
+
+    #[test]
+    fn the_rounds_are_those_that_were_measured() {
+        let mut results = example(3, &[("threads", 12.0), ("mio", 6.0)]);
+        (results.experiment.rounds, results.complete) = (9, false);
+        let text = draw(&results, Colours::Off);
+        assert!(text.contains("3 of 6 rounds that a ranking needs: ranges, not ranked"), "{text}");
+        let mut results = example(7, &[("threads", 12.0), ("mio", 6.0)]);
+        (results.experiment.rounds, results.complete) = (9, false);
+        let text = draw(&results, Colours::Off);
+        assert!(text.contains("medians of up to 7 of 9 rounds;"), "{text}");
     }
 }

@@ -6,14 +6,13 @@ use serde_json::Value;
 
 use crate::report::grid::{Cell, Colours, Grid, Side, Tone};
 use crate::report::json::Results;
-use crate::report::numbers::counted;
 use crate::report::table;
 
 /// One run in a line.
 pub(super) fn run(name: &str, results: &Results) -> String {
     let commit = results.environment.commit.as_deref();
     let commit = commit.map_or_else(String::new, |commit| format!(", commit {commit}"));
-    let rounds = counted(results.experiment.rounds, "round");
+    let rounds = table::rounds_in_words(results);
     let times = table::times(results);
     let whole = if results.complete { "" } else { ", interrupted" };
     format!("{name}: {}{commit}, {rounds} of {times}{whole}", results.environment.time)
