@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::figures::{Figure, Section as Figures, Table};
+use super::figures::{Figure, Section as Figures, Table, step_seconds};
 use super::findings::{self, Finding};
 use super::json::Results;
 use super::looks::{self, Look, Looks};
@@ -42,6 +42,7 @@ struct Section {
     latencies: Vec<Figure>,
     is_open: bool,
     bystanders: Vec<Figure>,
+    step: String,
     timelines: Vec<Figure>,
     all: Vec<Table>,
 }
@@ -166,6 +167,14 @@ fn conduct(results: &Results) -> String {
     )
 }
 
+/// The step in which a window is seen.
+fn step(results: &Results) -> String {
+    match step_seconds(results.experiment.window_seconds) {
+        seconds if seconds > 1.0 => format!("step of {seconds:.0} s"),
+        _ => "second".to_owned(),
+    }
+}
+
 fn section(anchor: &str, title: Title<'_>, figures: &Figures<'_, '_>, rows: &[Row<'_>]) -> Section {
     let of = |row: &&Row<'_>| Title::of(figures.results, row) == title;
     let rows: Vec<&Row<'_>> = rows.iter().filter(of).collect();
@@ -186,6 +195,7 @@ fn section(anchor: &str, title: Title<'_>, figures: &Figures<'_, '_>, rows: &[Ro
         latencies: figures.latencies(),
         is_open: findings::is_open(figures.rows),
         bystanders: figures.bystanders(),
+        step: step(figures.results),
         timelines: figures.timelines(),
         all: all.collect(),
     }

@@ -122,7 +122,8 @@ pub(crate) struct Measured {
     pub(crate) lateness_us: Option<Percentiles>,
     /// All service or response times in nanoseconds: a `HdrHistogram` V2, compressed, in base64.
     pub(crate) histogram: Option<String>,
-    /// The window second by second.
+    /// The window second by second; one of over 300 seconds in as few whole seconds each as make no
+    /// more than 300 steps.
     pub(crate) timeline: Vec<Second>,
     /// By kind, over the whole cell, ramp and warm-up included; kinds that did not happen are
     /// left out. `refused`, `reset`, `timed_out`, `status_503`, `status_other`, `short_body`,

@@ -4,6 +4,8 @@ mod costs;
 mod timeline;
 mod times;
 
+pub(super) use self::timeline::step_seconds;
+
 use super::json::{Measured, Results};
 use super::looks::Looks;
 use super::numbers::thousands;

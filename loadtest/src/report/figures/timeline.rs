@@ -8,6 +8,10 @@ use crate::report::rows::Row;
 use crate::report::svg::{Axis, Line, Plot, Point, Width};
 use crate::stats::Spread;
 
+/// A longer window than this many seconds is seen in steps of whole seconds, no more of them than
+/// this, as the generator's recorder has it. A record does not say how long its steps are.
+const STEPS: f64 = 300.0;
+
 /// What is drawn of a second of this length.
 type Value<'v> = &'v dyn Fn(&Measured, &Second, f64) -> Option<f64>;
 
@@ -57,7 +61,7 @@ impl Section<'_, '_> {
             |pick: fn(&Point) -> f64, line: &Line| Spread::of(line.points.iter().map(pick));
         let table = Table {
             caption: format!("{heading}, {at}"),
-            columns: ["median second", "least", "greatest"].map(str::to_owned).to_vec(),
+            columns: ["median", "least", "greatest"].map(str::to_owned).to_vec(),
             lines: lines
                 .iter()
                 .filter_map(|line| {
@@ -82,15 +86,15 @@ impl Section<'_, '_> {
     }
 }
 
-/// Each second of a row's windows: the median over the rounds, and the range. What is left of the
-/// window after its last whole second is passed over.
+/// Each second of a row's windows, or each longer step: the median over the rounds, and the range.
+/// What is left of the window after its last whole one is passed over.
 fn seconds(row: &Row<'_>, window: f64, value: Value<'_>) -> Vec<Point> {
-    let mut points = Vec::new();
+    let (mut points, step) = (Vec::new(), step_seconds(window));
     let longest = row.measured().map(|measured| measured.timeline.len()).max().unwrap_or(0);
     for second in 0..longest {
-        let began = second as f64;
-        let length = (window - began).min(1.0);
-        if length < 0.999 && second > 0 {
+        let began = second as f64 * step;
+        let length = (window - began).min(step);
+        if length < 0.999 * step && second > 0 {
             break;
         }
         let seconds = row.measured().filter_map(|of| Some((of, of.timeline.get(second)?)));
@@ -103,6 +107,11 @@ fn seconds(row: &Row<'_>, window: f64, value: Value<'_>) -> Vec<Point> {
         }
     }
     points
+}
+
+/// How long each step of a window is that is so long.
+pub(in crate::report) fn step_seconds(window: f64) -> f64 {
+    (window.floor() / STEPS).ceil().max(1.0)
 }
 
 /// Whether the p99 of a second says something. Where there are bystanders it is of the blocker's
@@ -135,5 +144,14 @@ mod tests {
     fn a_step_with_fewer_than_ten_requests_beyond_its_p99_has_none() {
         assert_eq!(drawn(3.0, &[1_000; 3]).len(), 2);
         assert_eq!(drawn(3.0, &[999; 3]).len(), 1, "the rate is still told");
+    }
+
+    #[test]
+    fn a_rate_is_by_the_length_of_the_steps() {
+        let median = |figures: &[Figure]| figures[0].table.lines[0].1[0].text.clone();
+        assert_eq!(median(&drawn(3.0, &[5_000; 3])), "5,000");
+        assert_eq!(median(&drawn(600.0, &[10_000; 300])), "5,000", "each of two seconds");
+        let reaches_400 = |figures: &[Figure]| figures[0].chart.contains(">400</text>");
+        assert!(reaches_400(&drawn(600.0, &[10_000; 300])), "and so is the axis");
     }
 }
