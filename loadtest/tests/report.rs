@@ -204,6 +204,18 @@ fn the_other_forms_have_every_cell_and_round() {
 }
 
 #[test]
+fn bystanders_of_an_open_loop_have_response_times() {
+    let made = Made { scenarios: &["block"], ..SMALL };
+    let of = |shapes| {
+        let (folder, _) = report(&Made { shapes, ..made }.results());
+        read(&folder, "report.html")
+    };
+    let (closed, open) = (of(&["closed"]), of(&["open 5000/s"]));
+    assert!(closed.contains("The service times of those who ask"));
+    assert!(open.contains("The response times of those who ask"));
+}
+
+#[test]
 fn logs_of_an_older_report_are_taken_away_and_nothing_else() {
     let (folder, _) = report(&SMALL.results());
     let logs = folder.path().join("histograms");

@@ -161,7 +161,8 @@ pub(super) fn tail(verdict: &Verdict, rows: &[&Row<'_>]) -> Vec<String> {
         let at = counted(at, "connection");
         (!parts.is_empty()).then(|| format!("{what} at {at}: {}.", parts.join("; ")))
     };
-    let kind_of_time = if is_open(kind) { "p99 of response times" } else { "p99 of service times" };
+    let kind_of_time =
+        if are_response_times(kind) { "p99 of response times" } else { "p99 of service times" };
     let tied = kind.iter().all(|row| {
         matches!(Standing::of(verdict, row, Figure::P99Us), Standing::Best | Standing::Tie(_))
     });
@@ -181,8 +182,9 @@ fn shortest_and_longest(mut values: Vec<(f64, &str)>) -> Option<String> {
     })
 }
 
-/// Whether these are response times, from when a request was due.
-pub(super) fn is_open(rows: &[&Row<'_>]) -> bool {
+/// Whether these are response times, from when a request was due. A blocker's never are: it asks in
+/// a closed loop whatever the others do.
+pub(super) fn are_response_times(rows: &[&Row<'_>]) -> bool {
     rows.iter().flat_map(|row| row.measured()).any(|measured| measured.response_time_us.is_some())
 }
 

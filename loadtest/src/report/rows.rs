@@ -86,6 +86,11 @@ impl<'r> Row<'r> {
         (held < self.connections).then_some(held)
     }
 
+    /// Whether requests were due at a rate: what was offered says nothing about the server.
+    pub(crate) fn is_open(&self) -> bool {
+        self.shape.starts_with("open")
+    }
+
     /// Whether its users keep their connections: no others take memory while it is looked at.
     pub(crate) fn holds_connections(&self) -> bool {
         self.shape.parse::<Shape>().map_or(true, Shape::holds_connections)

@@ -110,7 +110,8 @@ fn cells(row: &Row<'_>, results: &Results) -> Vec<Cell> {
     };
     let plain = |text: String| Cell::new(&text, Tone::Plain);
     let rate = of(|measured| Some(measured.requests_per_second), &thousands);
-    let rate = if row.client_bound() { format!("≥ {rate}") } else { rate };
+    let could_do_more = row.client_bound() && !row.is_open();
+    let rate = if could_do_more { format!("≥ {rate}") } else { rate };
     let errors = row.errors();
     vec![
         name(row),

@@ -115,6 +115,7 @@ impl Made<'_> {
         let requests = rate * f64::from(self.seconds);
         let bystanders = scenario == "block";
         // The one who blocks rests between its requests, and the times are its own.
+        let is_response = is_open && !bystanders;
         let timed = if bystanders { 10.0 * f64::from(self.seconds) } else { requests };
         let key = format!("{name} {scenario} {shape} {connections}");
         let known = memory.get(&key).filter(|_| self.alike).cloned();
@@ -157,8 +158,8 @@ impl Made<'_> {
             "open_files": null,
             "voluntary_switches_per_request": if name == "threads" { 1.9 } else { 0.2 },
             "forced_switches_per_request": 0.01,
-            "service_time_us": if is_open { Value::Null } else { times.clone() },
-            "response_time_us": if is_open { times.clone() } else { Value::Null },
+            "service_time_us": if is_response { Value::Null } else { times.clone() },
+            "response_time_us": if is_response { times.clone() } else { Value::Null },
             "bystanders_us": if bystanders { times.clone() } else { Value::Null },
             "lateness_us": if is_open {
                 json!({ "p50": 2.0, "p90": 3.0, "p99": 5.0, "p999": 9.0, "max": 40.0 })

@@ -49,7 +49,7 @@ const FIGURES: [Figure; 4] = [
         name: "requests/s",
         // An open loop makes as many as are due.
         values: |row| {
-            let is_open = row.shape.starts_with("open");
+            let is_open = row.is_open();
             each(row, |measured| Some(measured.requests_per_second).filter(|_| !is_open))
         },
         show: |value| format!("{} /s", thousands(value)),

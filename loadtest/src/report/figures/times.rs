@@ -1,7 +1,7 @@
 //! Service and response times by percentile.
 
 use super::{Entry, Figure, Section, Table, described};
-use crate::report::findings::is_open;
+use crate::report::findings::are_response_times;
 use crate::report::histogram::quantiles;
 use crate::report::numbers::{counted, round_time, time};
 use crate::report::percentile::{P50, P90, P99, P999, Times};
@@ -25,7 +25,7 @@ const QUANTILES: [(f64, Option<&str>); 10] = [
 impl Section<'_, '_> {
     /// Service or response times by percentile, a figure for each number of connections.
     pub(in crate::report) fn latencies(&self) -> Vec<Figure> {
-        let what = if is_open(self.rows) { "Response time" } else { "Service time" };
+        let what = if are_response_times(self.rows) { "Response time" } else { "Service time" };
         let ranked = Ranked::P99Us;
         self.kinds().filter_map(|kind| self.latency(kind, (what, ranked), curve)).collect()
     }
