@@ -216,6 +216,22 @@ fn bystanders_of_an_open_loop_have_response_times() {
 }
 
 #[test]
+fn a_report_says_what_the_comparison_said() {
+    let mut results = Made { scenarios: &["echo"], shapes: &["closed"], ..SMALL }.results();
+    results["experiment"]["ladder"] = true.into();
+    for cell in results["cells"].as_array_mut().expect("cells") {
+        if cell["role"] == "twin" {
+            let cpu = cell["server_cpu_us_per_request"].as_f64().expect("a number");
+            cell["server_cpu_us_per_request"] = (1.5 * cpu).into();
+        }
+    }
+    let (_folder, output) = report(&results);
+    let said = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(said.starts_with("The null test failed: mio beside itself"), "{said}");
+    assert!(said.contains("\nthreads: 10,000 connections, and nothing stopped it;"), "{said}");
+}
+
+#[test]
 fn logs_of_an_older_report_are_taken_away_and_nothing_else() {
     let (folder, _) = report(&SMALL.results());
     let logs = folder.path().join("histograms");

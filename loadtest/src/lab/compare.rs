@@ -313,19 +313,9 @@ fn cores(plan: &Plan) -> anyhow::Result<Cores> {
     Ok(cores)
 }
 
-/// What has to be known before any figure first, then the figures, then what follows from them.
+/// What was found, and where it is.
 fn show(results: &Results, folder: &Path) {
-    let (verdict, ladder) = (&results.verdict, results.experiment.ladder);
-    for warning in verdict.warnings() {
-        println!("{warning}\n");
-    }
-    print!("{}", report::terminal::table(results));
-    if let Some(test) = verdict.null_test.as_ref().filter(|test| test.passed != Some(false)) {
-        println!("\n{test}");
-    }
-    for line in if ladder { verdict.rungs() } else { Vec::new() } {
-        println!("{line}");
-    }
+    print!("{}", report::terminal::whole(results));
     println!("\n{}", folder.join(report::JSON_FILE).display());
     println!("{}", folder.join(report::HTML_FILE).display());
 }

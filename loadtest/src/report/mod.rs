@@ -73,7 +73,7 @@ pub(crate) fn remake(file: &Path) -> anyhow::Result<ExitCode> {
     let folder = file.parent().unwrap_or(Path::new(""));
     write_forms(&results, folder)?;
     let page = folder.join(HTML_FILE);
-    say(&format!("{}\n{}\n", terminal::table(&results), page.display()))?;
+    say(&format!("{}\n{}\n", terminal::whole(&results), page.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,7 +1,20 @@
 //! What the terminal shows of a comparison: its table, and words that other reports use too.
 
-pub(crate) use super::table::table;
+use super::json::Results;
+use super::table::table;
 use crate::load::Errors;
+
+/// All that is said of a comparison: what has to be known before any figure, then the figures, then
+/// what follows from them.
+pub(crate) fn whole(results: &Results) -> String {
+    let verdict = &results.verdict;
+    let warnings: String = verdict.warnings().into_iter().map(|warning| warning + "\n\n").collect();
+    let passed = verdict.null_test.as_ref().filter(|test| test.passed != Some(false));
+    let passed = passed.map_or_else(String::new, |test| format!("\n{test}\n"));
+    let rungs = if results.experiment.ladder { verdict.rungs() } else { Vec::new() };
+    let rungs: String = rungs.into_iter().map(|line| line + "\n").collect();
+    warnings + &table(results) + &passed + &rungs
+}
 
 /// Errors by kind in words.
 pub(crate) fn errors(errors: &Errors) -> String {
