@@ -192,8 +192,9 @@ fn caption(results: &Results) -> String {
     let rows = rows(&results.cells);
     let meanings = [Bound::Busy, Bound::Late].into_iter();
     let meanings = meanings.filter(|bound| rows.iter().any(|row| row.bound() == Some(*bound)));
-    let bound: String =
-        meanings.map(|bound| format!("{bound}: {}; not ranked\n", meaning(bound))).collect();
+    let bound = meanings.map(|bound| format!("{bound}: {}; not ranked\n", meaning(bound)));
+    let bound: Vec<String> = bound.collect();
+    let bound = bound.concat();
     let lacking = if rows.iter().any(|row| row.lacking().is_some()) {
         "held n of m: with fewer connections it was asked for less; not ranked\n"
     } else {

@@ -116,11 +116,11 @@ impl Made<'_> {
         let bystanders = scenario == "block";
         // The one who blocks rests between its requests, and the times are its own.
         let is_response = is_open && !bystanders;
-        let timed = if bystanders { 10.0 * f64::from(self.seconds) } else { requests };
+        let own = if bystanders { 10.0 * f64::from(self.seconds) } else { requests };
         let key = format!("{name} {scenario} {shape} {connections}");
         let known = memory.get(&key).filter(|_| self.alike).cloned();
         let Times { percentiles: times, p99, histogram } =
-            known.unwrap_or_else(|| self.times(middle, tail, timed, &mut noise));
+            known.unwrap_or_else(|| self.times(middle, tail, own, &mut noise));
         if self.alike {
             let made = Times { percentiles: times.clone(), p99, histogram: histogram.clone() };
             memory.insert(key, made);
