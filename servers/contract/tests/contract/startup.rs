@@ -99,6 +99,10 @@ fn an_upstream_that_is_the_server_itself_is_named(backend: Backend) {
     let address = nobody();
     let url = format!("http://{address}");
     refuses(backend, &["--listen", &address, "--upstream", &url], &[&address, "this server"]);
+    // However it is spelt.
+    let (_, port) = address.rsplit_once(':').expect("a port");
+    let everywhere = format!("0.0.0.0:{port}");
+    refuses(backend, &["--listen", &everywhere, "--upstream", &url], &[&everywhere, "this server"]);
 }
 
 fn health_is_asked_for(backend: Backend) {

@@ -2,7 +2,7 @@
 
 use std::{
     fmt, io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, UdpSocket},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -56,10 +56,10 @@ impl Destination {
         found.addresses[found.current]
     }
 
-    /// Whether that may be `address`.
+    /// Whether that may be `address`, which may stand for all that this machine has.
     #[must_use]
     pub fn leads_to(&self, address: SocketAddr) -> bool {
-        lock(&self.found).addresses.contains(&address)
+        lock(&self.found).addresses.iter().any(|upstream| is_reached_at(address, *upstream))
     }
 
     /// A connect to `address` failed: the next one is in use from now on, and the name is looked up
@@ -131,6 +131,20 @@ fn look_up(found: &Mutex<Found>, resolve: &Resolve) {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether who listens on `listener` is reached at `address`.
+fn is_reached_at(listener: SocketAddr, address: SocketAddr) -> bool {
+    let stands_for_all = listener.ip().is_unspecified() && listener.port() == address.port();
+    listener == address
+        || stands_for_all
+            && (listener.is_ipv6() || address.is_ipv4())
+            && is_of_this_machine(address.ip())
+}
+
+/// The kernel binds to no other address.
+fn is_of_this_machine(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
 }
 
 #[cfg(test)]
