@@ -13,7 +13,10 @@ use std::{
 };
 
 use http::{HeaderMap, Method, Request, Response, Version, request};
-use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::{
+    body::{Body as _, Bytes, Incoming},
+    ext::ReasonPhrase,
+};
 use service::{Action, DRAIN_AT_MOST, Decision, Pause, Report, Route, Served};
 use session::{Identity, LINGER, Receipt};
 use tokio::time::{sleep, timeout};
@@ -191,6 +194,10 @@ impl Current {
         let until_close = content.length().is_none() && self.version < Version::HTTP_11;
         if until_close {
             self.exchange.ends_with_connection();
+        }
+        if head.status().canonical_reason().is_none() {
+            // Of one that it does not know hyper writes `<none>`.
+            head.extensions_mut().insert(ReasonPhrase::from_static(b""));
         }
         if self.close || until_close || self.exchange.ahead.is_last() {
             service::close(&mut head);

@@ -1,10 +1,13 @@
 //! The routes that answer at once, and what is no route.
 
+use std::io::Read;
+
 use contract::{Answer, Backend, Client, Server, eventually, on_every_backend};
 
 on_every_backend!(
     the_root_says_what_this_is,
     any_status_can_be_had,
+    a_status_without_a_name_has_no_phrase,
     a_status_that_is_none_is_refused,
     bytes_come_by_length,
     bytes_without_a_number_are_refused,
@@ -57,6 +60,16 @@ fn any_status_can_be_had(backend: Backend) {
         let request = format!("{method} /status/418 HTTP/1.1\r\nHost: a\r\n\r\n");
         client.send(request).answer().status(418);
     }
+}
+
+/// RFC 9112, section 4: the phrase may be left out, the space before it may not.
+fn a_status_without_a_name_has_no_phrase(backend: Backend) {
+    let server = Server::start(backend, &[]);
+    let mut client = server.connect();
+    client.send("GET /status/599 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut line = [0; b"HTTP/1.1 599 \r\n".len()];
+    client.read_exact(&mut line).unwrap();
+    assert_eq!(line.escape_ascii().to_string(), "HTTP/1.1 599 \\r\\n", "{backend}");
 }
 
 fn a_status_that_is_none_is_refused(backend: Backend) {
