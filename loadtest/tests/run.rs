@@ -331,6 +331,7 @@ fn a_bad_option_is_one_line_and_exit_code_2() {
         (&["run", "ftp://h/"], "http:"),
         (&["run", "--rate", "1000000000", "http://127.0.0.1:9/"], "--rate"),
         (&["run", "--scenario", "block", "--connections", "1", "http://h/"], "it takes two"),
+        (&["run", "--sources", "192.0.2.1", "http://h/"], "192.0.2.1"),
         (&["run"], "<URL>"),
         (&["floor", "--listen", "here"], "--listen"),
         (&["compare", "--backends", "mio,nginx"], "\"nginx\""),

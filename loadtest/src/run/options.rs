@@ -1,6 +1,6 @@
 //! `loadtest run`: its options.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -98,7 +98,7 @@ pub(crate) struct RunOptions {
     pub(crate) generators: Option<usize>,
     /// Connect from these addresses of this machine, in turn [default: as many of 127.0.0.1 and up
     /// as ports ask for, if the server is on this machine; else what the kernel chooses]
-    #[arg(long, value_name = "ADDRESSES", value_delimiter = ',')]
+    #[arg(long, value_name = "ADDRESSES", value_delimiter = ',', value_parser = own_address)]
     pub(crate) sources: Vec<IpAddr>,
     /// Options of goose's own, such as '--run-time 30s' or '--test-plan "100,10s;100,1m;0,5s"' or
     /// '--report-file report.html': ramps, plans, thresholds, reports, logs, dashboard
@@ -122,6 +122,15 @@ fn rate(text: &str) -> Result<usize, String> {
         return Err(format!("no more than {MOST_A_SECOND} requests may be due in a second"));
     }
     Ok(rate)
+}
+
+/// An address that connections can come from: the kernel binds to no other.
+fn own_address(text: &str) -> Result<IpAddr, String> {
+    let address: IpAddr = text.parse().map_err(|_| "expected an address such as 127.0.0.2")?;
+    match UdpSocket::bind((address, 0)) {
+        Ok(_) => Ok(address),
+        Err(_) => Err("this machine has no such address".to_owned()),
+    }
 }
 
 impl RunOptions {
