@@ -108,6 +108,8 @@ fn nginx_is_ready_made() {
         ],
     );
     assert!(output.status.success(), "nginx must be installed: {}", stderr(&output));
+    let said = &results(&folder.path().join("out"))["environment"]["servers"]["nginx"];
+    assert_eq!(said, "nginx -p {dir} -e stderr -c {dir}/nginx.conf", "no path of this machine");
     let cells = cells(folder.path());
     for scenario in ["echo", "proxy"] {
         let is_it = |cell: &&Value| cell["backend"] == "nginx" && cell["scenario"] == scenario;

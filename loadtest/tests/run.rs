@@ -30,7 +30,7 @@ fn run_into(figures: &Path, address: SocketAddr, more: &[&str]) -> Output {
     let path = |path: &Path| path.to_str().expect("UTF-8").to_owned();
     let (url, figures, body) = (format!("http://{address}/echo"), path(figures), path(body.path()));
     let mut arguments = vec!["run", &url, "--json", &figures, "--body", &body, "--echo"];
-    let usual = [["--duration", "300ms"], ["--warm-up", "50ms"], ["--connections", "2"]];
+    let usual = [["--duration", "1s"], ["--warm-up", "50ms"], ["--connections", "2"]];
     arguments.extend(usual.iter().filter(|[option, _]| !more.contains(option)).flatten());
     arguments.extend(more);
     loadtest(&arguments)
@@ -241,7 +241,7 @@ fn who_has_not_connected_by_the_start_takes_no_part() {
 fn users_whose_requests_fail_back_off() {
     const WRONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhullo";
     let address = double(|number| if number < 20 { Reaction::Echo } else { Reaction::Send(WRONG) });
-    let (_, figures) = run(address, &["--warm-up", "0s"]);
+    let (_, figures) = run(address, &["--warm-up", "0s", "--duration", "300ms"]);
     // Waits of at least 0.5, 1, 2, 4, 8 … ms make ten failures in 300 ms; without, it is thousands.
     let wrong = figures["errors"]["wrong_body"].as_u64().expect("wrong bodies");
     assert!((2..=2 * 11).contains(&wrong), "{figures}");

@@ -259,7 +259,7 @@ fn in_churn_every_request_has_a_connection_of_its_own() {
 #[test]
 fn a_ramp_connects_one_after_the_other() {
     let address = double(|_| Reaction::Send(EMPTY));
-    let options = ["--connections", "10", "--ramp", "500ms", "--duration", "300ms"];
+    let options = ["--connections", "10", "--ramp", "500ms", "--duration", "1s"];
     let figures = run(address, &options);
     assert_eq!(count(&figures, "connected"), 10);
     // The last begins when nine tenths are over.
@@ -274,7 +274,7 @@ fn connections_come_from_the_addresses_that_are_asked_for() {
         sources.lock().expect("nobody panicked").insert(request.from.ip().to_string());
         Reaction::Send(EMPTY)
     });
-    let options = ["--connections", "4", "--sources", "127.0.0.7,127.0.0.9", "--duration", "300ms"];
+    let options = ["--connections", "4", "--sources", "127.0.0.7,127.0.0.9", "--duration", "1s"];
     run(address, &options);
     let seen: Vec<String> = seen.lock().expect("nobody panicked").iter().cloned().collect();
     assert_eq!(seen, ["127.0.0.7", "127.0.0.9"]);

@@ -76,6 +76,8 @@ impl Server {
         let Prepared { mut command, address, folder } = prepared;
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         let line = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        // It is another each time, and gone when anybody reads this.
+        let line = line.replace(&*folder.path().to_string_lossy(), "{dir}");
         // What it starts stays in its group, so that all of it can be told to end.
         command.process_group(0);
         let mut beginning = Beginning::of(command, true, spawn)?;

@@ -20,8 +20,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Options of a cell that is over soon.
-pub(crate) const SHORT: [&str; 4] = ["--duration", "200ms", "--warm-up", "50ms"];
+/// Options of a cell that is over soon, and yet long enough for an answer on a machine that is busy with
+/// other tests.
+pub(crate) const SHORT: [&str; 4] = ["--duration", "1s", "--warm-up", "50ms"];
 
 /// What a double does with a request.
 pub(crate) enum Reaction {
