@@ -81,6 +81,10 @@ fn holds(prometheus: &mut Client, query: &str) -> bool {
     query.bytes().for_each(|byte| write!(target, "%{byte:02X}").expect("a String takes it"));
     let request = format!("GET {target} HTTP/1.1\r\nHost: prometheus\r\n\r\n");
     let answer = prometheus.send(request).answer_of("GET");
+    if answer.head.status == 503 {
+        // It listens before it is ready.
+        return false;
+    }
     let answer: Value = serde_json::from_str(answer.status(200).text()).unwrap();
     answer["data"]["result"].as_array().is_some_and(|series| !series.is_empty())
 }
