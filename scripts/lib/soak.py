@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from arguments import chosen, positive
-from company import Company
+from company import Company, connected, get
 from contenders import CONTENDERS
 from programs import CannotStart, Server
 
@@ -47,9 +47,6 @@ class Guest:
     sockets_when_fresh: int = 0
     rests: list[Rest] = field(default_factory=list)
     restless: int = 0
-
-    def __post_init__(self) -> None:
-        self.sockets_when_fresh = self.sockets()
 
     def sockets(self) -> int:
         """How many it has open, those that listen among them."""
@@ -121,6 +118,7 @@ async def _soak(options: argparse.Namespace) -> int:
         for backend in options.backends:
             server = stack.enter_context(_start(backend.server, [*OPTIONS, *forward], cores))
             guests.append(Guest(backend.name, server, Company(server.address, options.clients)))
+        await asyncio.gather(*(_settle(guest) for guest in guests))
         spell = options.minutes * 60 / options.rests
         for number in range(1, options.rests + 1):
             until = asyncio.get_running_loop().time() + spell
@@ -151,6 +149,18 @@ def _interrupted(guests: list[Guest], options: argparse.Namespace, rests: int) -
 
 def _start(command: list[str], options: list[str], cores: str) -> Server:
     return Server([*command, "--listen", "127.0.0.1:0", *options], cores)
+
+
+async def _settle(guest: Guest) -> None:
+    """Counts the sockets of a server that serves: one that has just said where it listens may be
+    about to open some of its own."""
+    async with connected(guest.server.address) as client:
+        await client.ask(get("/healthz"))
+    counts: list[int] = []
+    while len(counts) < 5 or len(set(counts[-5:])) > 1:
+        await asyncio.sleep(0.2)
+        counts.append(guest.sockets())
+    guest.sockets_when_fresh = counts[-1]
 
 
 async def _rest(guest: Guest) -> None:
