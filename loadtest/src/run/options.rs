@@ -46,8 +46,8 @@ ends a run with what was measured.
 
 Exit codes: 0 the server answered to the end, with or without errors in between: the table counts
 them; 1 the first answer was wrong, no right one came in the window, the server was gone or silent at
-the end, or a threshold of goose's was not kept; 2 an option can't be used, and nothing was measured; 130 it
-was interrupted, and what was measured until then is shown.";
+the end, or a threshold of goose's was not kept; 2 an option can't be used, and nothing was measured;
+130 it was interrupted, and what was measured until then is shown.";
 
 /// `loadtest run`
 #[derive(Debug, Args)]
